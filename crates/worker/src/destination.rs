@@ -1,0 +1,4 @@
+//! Destinations: files and databases.
+
+pub mod database;
+pub mod files;

@@ -1,0 +1,8 @@
+//! The worker: phases, their steps, and the clients of sources and destinations.
+
+pub mod destination;
+pub mod model;
+pub mod phases;
+pub mod slice;
+pub mod snapshot_format;
+pub mod source;

@@ -1,0 +1,6 @@
+//! The phases.
+
+pub mod import;
+pub mod noop;
+pub mod snapshot;
+pub mod transfer;
