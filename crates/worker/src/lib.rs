@@ -1,8 +1,10 @@
 //! The worker: phases, their steps, and the clients of sources and destinations.
 
 pub mod destination;
+pub mod failpoint;
 pub mod model;
 pub mod phases;
+pub mod report;
 pub mod slice;
 pub mod snapshot_format;
 pub mod source;

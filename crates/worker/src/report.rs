@@ -1,0 +1,1 @@
+//! The report of a migration: the proof that its owner can read.
