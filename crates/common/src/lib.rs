@@ -15,8 +15,6 @@ pub mod token;
 pub mod wire;
 
 pub use codes::{Class, ErrorCode, Failure};
-pub use id::{
-    AttemptId, CaseId, MigrationId, OrganizationId, RequestId, SiteId, TokenId, WorkerId,
-};
+pub use id::{AttemptId, CaseId, MigrationId, OrganizationId, RequestId, SiteId, TokenId, WorkerId};
 pub use migration::{Migration, Phase, Position, State};
 pub use time::StoreTime;

@@ -12,9 +12,12 @@ mod end;
 mod state;
 
 pub use command::{Actor, Command, ReplayFrom, SliceEnd, SliceName};
-pub use effects::{CheckpointEffect, Delay, Dispatch, Effects, LeaseEffect, MailKind, TimerEffect, Transition};
+pub use effects::{
+    CheckpointEffect, Delay, Dispatch, Effects, LeaseEffect, MailKind, TimerEffect, Transition,
+};
 pub use state::{
-    CancelReason, Goal, Lease, Migration, Options, PathPair, PauseReason, Phase, Position, Request, State, StateName,
+    CancelReason, Goal, Lease, Migration, Options, PathPair, PauseReason, Phase, Position, Request, State,
+    StateName,
 };
 
 use crate::StoreTime;

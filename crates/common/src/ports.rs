@@ -9,10 +9,10 @@ mod store;
 
 pub use mail::{Mail, MailError, Mailer};
 pub use queue::{Consumer, Delivery, Queue, QueueError};
-pub use seal::{Sealed, Sealer, SealError};
+pub use seal::{SealError, Sealed, Sealer};
 pub use staging::{ObjectKey, Staging, StagingError};
 pub use store::{
-    Commit, CommitError, Committed, Document, DocumentKey, DocumentKind, DocumentWrite, DueQuery, EventWrite, Expect,
-    FeedItem, IndexEntry, IndexQuery, IndexWrite, Order, OutboxEntry, OutboxWrite, Score, Store, StoreError, StoredLine,
-    Write,
+    Commit, CommitError, Committed, Document, DocumentKey, DocumentKind, DocumentWrite, DueQuery, EventWrite,
+    Expect, FeedItem, IndexEntry, IndexQuery, IndexWrite, Order, OutboxEntry, OutboxWrite, Score, Store,
+    StoreError, StoredLine, Write,
 };

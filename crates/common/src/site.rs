@@ -45,7 +45,7 @@ pub enum SourceSpec {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum DestinationSpec {
     /// A document root, a database and a URL.
-    Hosted(HostedSite),
+    Hosted(Box<HostedSite>),
     /// No destination at all. For health tests of a running installation.
     Noop,
 }

@@ -42,7 +42,7 @@ pub const CATALOGUE: &[CatalogueEntry] = &[
     },
     CatalogueEntry {
         code: "source.plugin_missing",
-        class: Some(Class::Pause(PauseReason::SourceRateLimit)),
+        class: Some(Class::Pause(PauseReason::Credentials)),
         title: "The plugin does not answer on the source site",
         cause: "The site is up, but the migration plugin was deactivated or removed, or a cache answers in its place.",
         remedy: "Activate the plugin on the source site again, then resume. Switch off full-page caching for requests with a query string.",

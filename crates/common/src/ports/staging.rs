@@ -50,7 +50,12 @@ pub trait Staging: Send + Sync + std::fmt::Debug {
     async fn get(&self, key: &str) -> Result<Bytes, StagingError>;
 
     /// Keys that begin with `prefix`, in byte order, at most `limit`, after `after`.
-    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<ObjectKey>, StagingError>;
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ObjectKey>, StagingError>;
 
     /// Deletes an object.
     async fn delete(&self, key: &str) -> Result<(), StagingError>;
