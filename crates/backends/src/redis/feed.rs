@@ -1,0 +1,138 @@
+//! The feed: one blocking reader for the process wakes whoever waits.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use landfall_common::ports::{FeedItem, StoreError};
+use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::link::Link;
+
+/// How long the reader blocks at a time.
+const BLOCK: Duration = Duration::from_secs(2);
+/// How much longer than [`BLOCK`] an answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+/// Whoever waits looks again so often even unwoken: the reader may be cut off while the other connection is not.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reads the feed.
+#[derive(Debug)]
+pub(super) struct Feed {
+    link: Arc<Link>,
+    wakes: watch::Sender<()>,
+    reader: OnceLock<AbortHandle>,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.get() {
+            reader.abort();
+        }
+    }
+}
+
+impl Feed {
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        Self { link, wakes: watch::Sender::new(()), reader: OnceLock::new() }
+    }
+
+    pub(super) async fn read(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        wait: Duration,
+    ) -> Result<(String, Vec<FeedItem>), StoreError> {
+        self.start_reader()?;
+        let deadline = Instant::now() + wait;
+        // Subscribed before the first look, so that no line falls between look and wait.
+        let mut wakes = self.wakes.subscribe();
+        let position = match after {
+            Some(position) if is_position(position) => position.to_owned(),
+            Some(position) => return Err(StoreError::Broken(format!("{position:?} is no position in the feed"))),
+            None => self.last_position().await?,
+        };
+        loop {
+            wakes.mark_unchanged();
+            let items = self.items(&position, limit).await?;
+            if let Some(last) = items.last() {
+                return Ok((last.position.clone(), items));
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok((position, items));
+            }
+            // Woken or not, the next turn looks.
+            let _ = tokio::time::timeout_at(deadline.min(now + LOOK_INTERVAL), wakes.changed()).await;
+        }
+    }
+
+    async fn last_position(&self) -> Result<String, StoreError> {
+        let mut command = redis::cmd("XREVRANGE");
+        command.arg(self.key()).arg("+").arg("-").arg("COUNT").arg(1);
+        let reply: StreamRangeReply = self.link.command(&command).await?;
+        Ok(reply.ids.first().map_or_else(|| "0-0".to_owned(), |line| line.id.clone()))
+    }
+
+    async fn items(&self, after: &str, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
+        let mut command = redis::cmd("XRANGE");
+        command.arg(self.key()).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        let reply: StreamRangeReply = self.link.command(&command).await?;
+        reply.ids.iter().map(feed_item).collect()
+    }
+
+    fn key(&self) -> String {
+        format!("{}:feed", self.link.root())
+    }
+
+    fn start_reader(&self) -> Result<(), StoreError> {
+        if self.reader.get().is_some() {
+            return Ok(());
+        }
+        let manager = self.link.separate(BLOCK + ANSWER_LIMIT)?;
+        let task = tokio::spawn(wake_on_lines(manager, self.key(), self.wakes.clone())).abort_handle();
+        if let Err(second) = self.reader.set(task) {
+            second.abort(); // Another call was faster.
+        }
+        Ok(())
+    }
+}
+
+async fn wake_on_lines(mut manager: redis::aio::ConnectionManager, key: String, wakes: watch::Sender<()>) {
+    let mut position = "$".to_owned();
+    loop {
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(1_000).arg("BLOCK").arg(BLOCK.as_millis().to_string());
+        command.arg("STREAMS").arg(&key).arg(&position);
+        let reply: Result<Option<StreamReadReply>, _> = command.query_async(&mut manager).await;
+        match reply {
+            Ok(reply) => {
+                let lines = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
+                if let Some(last) = lines.last() {
+                    position = last.id;
+                    wakes.send_replace(());
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the feed's connection failed, trying again");
+                // Lines may have come meanwhile.
+                wakes.send_replace(());
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+        }
+    }
+}
+
+fn is_position(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(time, count)| time.parse::<u64>().is_ok() && count.parse::<u64>().is_ok())
+}
+
+fn feed_item(line: &StreamId) -> Result<FeedItem, StoreError> {
+    let damaged = || StoreError::Broken(format!("line {} of the feed is damaged", line.id));
+    let stream = line.get("stream").ok_or_else(damaged)?;
+    let event = line.get("event").ok_or_else(damaged)?;
+    Ok(FeedItem { position: line.id.clone(), stream, event })
+}
