@@ -5,6 +5,6 @@ mod commit;
 mod names;
 mod reader;
 
-pub use commit::{CaseDue, MailDue, NewMigration, SliceDue, create, transition};
+pub use commit::{CaseDue, MailDue, NewMigration, SliceDue, append_event, create, transition};
 pub use names::{index, lane, outbox_id, stream};
 pub use reader::{Applied, ApplyError, RecordError, Records, Versioned};

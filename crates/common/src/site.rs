@@ -144,3 +144,33 @@ impl DestinationSpec {
         }
     }
 }
+
+/// What a migration's source and the workers share. Lives only sealed in the store and in a worker's memory.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceSecret {
+    /// Base64 of the 32 bytes that requests to the plugin are signed with.
+    pub secret: String,
+    /// The source's URL as the plugin gave it.
+    pub url: Url,
+    /// The source's wp-admin.
+    #[serde(default)]
+    pub admin_url: Option<String>,
+    /// Hex of BLAKE3 of the token that the plugin's page asks for its status with.
+    #[serde(default)]
+    pub status_token_hash: String,
+}
+
+impl SourceSecret {
+    /// The key's 32 bytes; none where the text is something else.
+    pub fn key_bytes(&self) -> Option<Vec<u8>> {
+        use base64::Engine as _;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(&self.secret).ok()?;
+        (bytes.len() == 32).then_some(bytes)
+    }
+}
+
+impl std::fmt::Debug for SourceSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceSecret").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}

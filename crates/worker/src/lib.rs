@@ -8,3 +8,4 @@ pub mod report;
 pub mod slice;
 pub mod snapshot_format;
 pub mod source;
+pub mod worker;

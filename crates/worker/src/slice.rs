@@ -52,6 +52,9 @@ pub enum PhaseRun {
     Done {
         /// What the next phases need.
         output: serde_json::Value,
+        /// The import's report for its owner, as JSON `{"json": {…}, "text": "…"}`; it is committed with the end
+        /// of the slice and served by the API. None from the other phases.
+        report: Option<Bytes>,
     },
 }
 

@@ -72,7 +72,7 @@ pub fn create(request: RequestId, new: &NewMigration) -> Commit {
         | State::RolledBack => "Created",
     };
     let event = Event::new(EventKind::Created, message).by(migration.created_by.clone());
-    append(&mut commit, migration.id, &event);
+    append_event(&mut commit, migration.id, &event);
     for name in [
         index::MIGRATIONS.to_owned(),
         index::migrations_of(migration.organization),
@@ -108,7 +108,11 @@ pub fn transition(
 ) -> Commit {
     let Transition { migration, effects } = transition;
     let mut commit = Commit::new(request);
-    let write = if *migration == before.value { Write::Keep } else { Write::Put(json(migration)) };
+    // A renewed lease writes the document even where nothing in it changed: whoever is about to expire the lease is
+    // guarded by the version, and must lose against the heartbeat.
+    let renewed = matches!(effects.lease, LeaseEffect::Renew(_));
+    let write =
+        if *migration == before.value && !renewed { Write::Keep } else { Write::Put(json(migration)) };
     commit.documents.push(DocumentWrite {
         key: DocumentKey::new(DocumentKind::Migration, migration.id),
         expect: Expect::Version(before.version),
@@ -117,7 +121,7 @@ pub fn transition(
     });
     checkpoint(&mut commit, migration, &effects.checkpoint);
     for event in &effects.events {
-        append(&mut commit, migration.id, event);
+        append_event(&mut commit, migration.id, event);
     }
     dispatch(&mut commit, migration, effects.dispatch, traceparent);
     timers(&mut commit, migration, effects);
@@ -171,7 +175,8 @@ fn busy(commit: &mut Commit, migration: &Migration) {
     commit.documents.push(put(DocumentKind::SiteBusy, migration.site, Expect::Absent, id.into()));
 }
 
-fn append(commit: &mut Commit, migration: MigrationId, event: &Event) {
+/// Adds a line for a migration's timeline to a commit.
+pub fn append_event(commit: &mut Commit, migration: MigrationId, event: &Event) {
     commit.events.push(EventWrite {
         stream: stream::migration(migration),
         body: json(event),

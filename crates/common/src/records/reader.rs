@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::commit;
+use crate::event::Event;
 use crate::migration::{Command, Migration, Refusal, Transition};
 use crate::ports::{Commit, CommitError, Committed, DocumentKey, DocumentKind, Store, StoreError};
 use crate::{MigrationId, RequestId, StoreTime};
@@ -52,6 +53,12 @@ pub enum ApplyError {
     /// The state machine refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The migration changed while the command was being applied; try again.
+    #[error("{what} changed at the same time")]
+    Overtaken {
+        /// What: `kind/id`.
+        what: String,
+    },
     /// Something that the commit depends on was in the way: the site is busy with another migration.
     #[error("{what} is in the way")]
     Conflict {
@@ -158,6 +165,13 @@ impl Records {
         }
     }
 
+    /// Appends one line to a migration's timeline, whatever its state.
+    pub async fn tell(&self, id: MigrationId, event: &Event) -> Result<(), CommitError> {
+        let mut commit = Commit::new(self.request());
+        commit::append_event(&mut commit, id, event);
+        self.commit(&commit).await.map(|_| ())
+    }
+
     /// Loads, applies, commits; on a conflict from the start. `amend` may add to the commit (an audit line, a
     /// document that belongs to it); it is called once for each try.
     pub async fn apply(
@@ -167,21 +181,36 @@ impl Records {
         traceparent: &str,
         amend: impl Fn(&Transition, &mut Commit) + Send + Sync,
     ) -> Result<Applied, ApplyError> {
-        let own = format!("{}/{id}", DocumentKind::Migration.as_str());
-        let mut conflict = own.clone();
+        let mut conflict = String::new();
         for _ in 0..CONFLICTS_MAX {
             let (now, found) = self.migration(id).await?;
             let before = found.ok_or(ApplyError::Missing(id))?;
-            let transition = before.value.apply(now, command.clone())?;
-            let mut commit = commit::transition(self.request(), &before, &transition, traceparent);
-            amend(&transition, &mut commit);
-            match self.commit(&commit).await {
-                Ok(committed) => return Ok(Applied { before, transition, at: committed.at }),
-                Err(CommitError::Conflict { what }) if what == own => conflict = what,
-                Err(CommitError::Conflict { what }) => return Err(ApplyError::Conflict { what }),
-                Err(CommitError::Store(error)) => return Err(error.into()),
+            match self.apply_once(before, now, command.clone(), traceparent, &amend).await {
+                Err(ApplyError::Overtaken { what }) => conflict = what,
+                other => return other,
             }
         }
-        Err(ApplyError::Conflict { what: conflict })
+        Err(ApplyError::Overtaken { what: conflict })
+    }
+
+    /// Applies a command to the migration as it was loaded, once: [`ApplyError::Overtaken`] where it has changed since.
+    pub async fn apply_once(
+        &self,
+        before: Versioned<Migration>,
+        now: StoreTime,
+        command: Command,
+        traceparent: &str,
+        amend: impl Fn(&Transition, &mut Commit) + Send + Sync,
+    ) -> Result<Applied, ApplyError> {
+        let transition = before.value.apply(now, command)?;
+        let mut commit = commit::transition(self.request(), &before, &transition, traceparent);
+        amend(&transition, &mut commit);
+        let own = format!("{}/{}", DocumentKind::Migration.as_str(), before.value.id);
+        match self.commit(&commit).await {
+            Ok(committed) => Ok(Applied { before, transition, at: committed.at }),
+            Err(CommitError::Conflict { what }) if what == own => Err(ApplyError::Overtaken { what }),
+            Err(CommitError::Conflict { what }) => Err(ApplyError::Conflict { what }),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
     }
 }
