@@ -1,1 +1,4 @@
-//! End-to-end tests.
+//! End-to-end tests: real servers, real processes. One binary.
+
+mod edges;
+mod spine;

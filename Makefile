@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` and `make test`. Each does all of its own set-up on Debian 12 with Rust.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+BACKENDS ?= embedded
+PROFILE ?= demo
+
+.PHONY: help demo test bench setup-demo setup-test lint unit docs plugin-test
+
+help: ## What can be made here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: setup-demo ## Watch a real WordPress site move (BACKENDS=servers: over RabbitMQ and Redis; KEEP=1: look around)
+	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins
+	target/debug/landfall-demo --backends $(BACKENDS) $(if $(KEEP),--keep) --profile $(PROFILE)
+
+test: setup-test lint plugin-test unit ## Everything that must hold
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+
+plugin-test:
+	phpcs --standard=plugin/phpcs.xml plugin/landfall-migrate
+	php plugin/tests/run.php
+
+unit:
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+bench: setup-demo ## A medium site, by Landfall and by hand, in one run
+	$(CARGO) build --locked --release -p landfall-cli -p landfall-tests --bins
+	target/release/landfall-bench
+
+docs: ## Write the generated pages again (error codes)
+	UPDATE_DOCS=1 $(CARGO) test --locked -p landfall-common --test error_pages
+
+setup-demo:
+	@scripts/setup demo
+
+setup-test:
+	@scripts/setup test
