@@ -1,1 +1,4 @@
 //! Landfall: testkit.
+
+pub mod conformance;
+pub mod lab;

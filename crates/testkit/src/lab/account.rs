@@ -4,11 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::guardian::Guardian;
-use super::random_word;
+use super::{Tool, random_word};
 
 const ATTEMPTS_MAX: usize = 50;
 
@@ -28,17 +29,18 @@ impl Account {
         let mut last = String::new();
         for _ in 0..ATTEMPTS_MAX {
             // Another program may hold the lock on the user database.
-            let mut useradd = Command::new("useradd");
-            useradd
+            let output = Tool::new("useradd")
                 .args(["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"])
-                .args(["--home-dir", "/nonexistent", "--comment", "Landfall lab", &account.name]);
-            let output = tokio::process::Command::from(useradd).output().await.context("useradd did not run")?;
+                .args(["--home-dir", "/nonexistent", "--comment", "Landfall lab", &account.name])
+                .output()
+                .await
+                .context("useradd did not run")?;
             if output.status.success() {
                 account.set_password()?;
                 return Ok(account);
             }
             last = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         anyhow::bail!("no user for the lab: {last}")
     }

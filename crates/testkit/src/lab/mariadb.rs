@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::daemon::Daemon;
 use super::guardian::Guardian;
 use super::ports::{accepts, free_port};
-use super::{run, workspace};
+use super::{Tool, run, workspace};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -71,7 +71,7 @@ impl MariaDb {
         let folder = guardian.folder().join(name);
         fs::create_dir_all(&folder)?;
         copy_template(&folder.join("data")).await?;
-        run(Command::new("chown").args(["-R", "mysql:"]).arg(&folder)).await?;
+        run(Tool::new("chown").args(["-R", "mysql:"]).arg(&folder)).await?;
         let port = free_port()?;
         let daemon = Daemon::spawn(guardian, name, command(&folder, port, &options))?;
         let guardian = Arc::clone(guardian);
@@ -104,7 +104,7 @@ impl MariaDb {
 
     /// Runs statements as root and returns the rows, tab-separated, without headings.
     pub async fn sql(&self, statements: &str) -> Result<String> {
-        let mut client = Command::new("mariadb");
+        let mut client = Tool::new("mariadb");
         client.args(["--no-defaults", "--batch", "--skip-column-names", "--user=root", "--socket"]);
         client.arg(self.socket()).args(["--max-allowed-packet=1G", "--binary-mode", "--execute", statements]);
         run(&mut client).await
@@ -153,7 +153,7 @@ fn command(folder: &Path, port: u16, options: &MariaDbOptions) -> Command {
 
 /// Initialising a data folder takes five seconds, copying one a moment: the first lab of a checkout initialises.
 async fn copy_template(data: &Path) -> Result<()> {
-    let version = run(Command::new("mariadbd").arg("--version")).await?;
+    let version = run(Tool::new("mariadbd").arg("--version")).await?;
     let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
     let cache = workspace().join("target/lab");
     let template = cache.join(format!("mariadb-{}", &version[..version.len().min(60)]));
@@ -161,7 +161,7 @@ async fn copy_template(data: &Path) -> Result<()> {
         fs::create_dir_all(&cache).context("the folder for the lab's templates cannot be made")?;
         let making = tempfile::Builder::new().prefix("making-").tempdir_in(&cache)?;
         // The installer drops to no other user here: root owns the template, mysql each copy.
-        run(Command::new("mariadb-install-db").args(["--no-defaults", "--user=root", "--skip-test-db"]).args([
+        run(Tool::new("mariadb-install-db").args(["--no-defaults", "--user=root", "--skip-test-db"]).args([
             "--auth-root-authentication-method=socket".to_owned(),
             format!("--datadir={}", making.path().display()),
         ]))
@@ -172,6 +172,6 @@ async fn copy_template(data: &Path) -> Result<()> {
         }
     }
     ensure!(template.exists(), "{} was not made", template.display());
-    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(data)).await?;
+    run(Tool::new("cp").args(["-a", "--reflink=auto"]).arg(&template).arg(data)).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::daemon::Daemon;
 use super::guardian::Guardian;
 use super::ports::{accepts, address, free_port};
-use super::run;
+use super::{Tool, run};
 
 const START_LIMIT: Duration = Duration::from_secs(90);
 
@@ -65,7 +65,7 @@ impl RabbitMq {
         let mut command = Command::new("/usr/lib/rabbitmq/bin/rabbitmqctl");
         set_environment(&mut command, &self.folder, self.ports);
         command.arg("--quiet").args(arguments);
-        run(&mut command).await
+        run(&mut Tool::from(command)).await
     }
 
     /// Starts it again on the same data and port, killing it first where it still runs.

@@ -12,7 +12,7 @@ use super::account::Account;
 use super::daemon::Daemon;
 use super::guardian::Guardian;
 use super::ports::{free_port, greets};
-use super::run;
+use super::{Tool, run};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -41,7 +41,7 @@ impl Sshd {
         // Debian's sshd is built to give up its rights in this folder and refuses to start without it.
         fs::create_dir_all("/run/sshd")?;
         for key in ["host_key", "client_key"] {
-            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(folder.join(key)))
+            run(Tool::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(folder.join(key)))
                 .await?;
         }
         fs::copy(folder.join("client_key.pub"), folder.join("authorized_keys"))?;
@@ -73,7 +73,7 @@ impl Sshd {
 
     /// The host key's fingerprint, `SHA256:…`, as `ssh-keygen -l` prints it.
     pub async fn host_key_fingerprint(&self) -> Result<String> {
-        let line = run(Command::new("ssh-keygen").arg("-lf").arg(self.folder.join("host_key.pub"))).await?;
+        let line = run(Tool::new("ssh-keygen").arg("-lf").arg(self.folder.join("host_key.pub"))).await?;
         line.split_whitespace().nth(1).map(str::to_owned).context("ssh-keygen printed no fingerprint")
     }
 

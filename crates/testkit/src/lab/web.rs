@@ -154,7 +154,7 @@ fn nginx_config(folder: &Path, docroot: &Path, account: &Account, port: u16) -> 
          \x20   location / {{ try_files $uri $uri/ /index.php?$args; }}\n\
          \x20   location ~ \\.php$ {{\n      try_files $uri =404;\n      include /etc/nginx/fastcgi_params;\n\
          \x20     fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n\
-         \x20     fastcgi_param HTTP_HOST $http_host;\n\
+         \x20     fastcgi_param SERVER_NAME $host;\n\
          \x20     fastcgi_pass unix:{folder}/php.sock;\n    }}\n  }}\n}}\n"
     )
 }
