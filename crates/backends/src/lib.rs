@@ -5,7 +5,10 @@
 
 mod due;
 mod limits;
+pub mod memory;
 pub mod redis;
+pub mod seal;
+pub mod sqlite;
 
 /// Names the TLS implementation for this process. Libraries that find none panic, so whatever opens connections calls
 /// this first; where another was installed before, that one stays.

@@ -63,10 +63,6 @@ impl Link {
         &self.root
     }
 
-    pub(super) fn limit(&self) -> Duration {
-        self.limit
-    }
-
     /// Runs a script. It may run more than once.
     pub(super) async fn script<T: FromRedisValue + Send>(&self, script: &Script, args: &[&[u8]]) -> Result<T, StoreError> {
         let mut invocation = script.key(&self.root);
