@@ -17,7 +17,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Crates without I/O may not have these, whatever for.
-const IO: &[&str] = &["tokio", "reqwest", "redis", "lapin", "rusqlite", "object_store", "mysql_async", "russh"];
+const IO: &[&str] =
+    &["tokio", "reqwest", "redis", "lapin", "rusqlite", "object_store", "mysql_async", "russh"];
 
 #[test]
 fn crates_depend_only_downwards() {

@@ -1,1 +1,8 @@
-//! Shared parts of the end-to-end tests and the demo.
+//! What the end-to-end tests, the demo and the benchmark share: an installation of Landfall made of real
+//! processes, the API as its users call it, and the owner's way through it.
+
+pub mod api;
+pub mod display;
+pub mod installation;
+pub mod journey;
+pub mod watcher;

@@ -59,6 +59,20 @@ pub struct HostedSite {
     pub files: FilesTarget,
     /// Its database.
     pub database: DatabaseTarget,
+    /// The document root as PHP at the destination sees it, where that is not `files`' root (a chrooted SFTP
+    /// account sees another path). Server paths in the database are rewritten to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_root: Option<String>,
+}
+
+impl HostedSite {
+    /// The document root as PHP at the destination sees it.
+    pub fn document_root(&self) -> &str {
+        match (&self.document_root, &self.files) {
+            (Some(root), _) => root,
+            (None, FilesTarget::Local { root } | FilesTarget::Sftp { root, .. }) => root,
+        }
+    }
 }
 
 /// How the destination's files are reached.

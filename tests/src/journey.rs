@@ -1,0 +1,125 @@
+//! The owner's way: a site, a token, a migration that waits, the plugin in wp-admin, Migrate.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use landfall_testkit::lab::{Destination, Lab, Source};
+use serde_json::{Value, json};
+
+use crate::api::{Api, text_of};
+
+/// A migration that was started through the plugin.
+#[derive(Debug, Clone)]
+pub struct Journey {
+    /// The site's id.
+    pub site: String,
+    /// The migration's id.
+    pub migration: String,
+    /// The owner's own caller: what follows the migration is scoped by the token's organization.
+    pub owner: Api,
+}
+
+/// How the destination's files are reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// By SFTP, as an ordinary account.
+    Sftp,
+    /// As a folder of this machine.
+    Local,
+}
+
+/// The destination as `POST /v1/sites` takes it.
+pub fn destination_spec(destination: &Destination, reach: Reach) -> Result<Value> {
+    let site = &destination.site;
+    let files = match reach {
+        Reach::Sftp => json!({
+            "kind": "sftp", "host": "127.0.0.1", "port": destination.sshd.port(), "user": site.account.name,
+            "root": destination.sftp_docroot(), "host_key": destination.sshd.host_key()?,
+        }),
+        Reach::Local => json!({ "kind": "local", "root": site.docroot }),
+    };
+    Ok(json!({
+        "kind": "hosted",
+        "url": site.url,
+        "files": files,
+        "database": {
+            "host": site.database.host, "port": site.database.port, "user": site.database.user,
+            "name": site.database.database, "table_prefix": site.prefix,
+        },
+        "document_root": site.docroot,
+    }))
+}
+
+/// The secrets of the destination as the API takes them.
+pub fn credentials(destination: &Destination) -> Value {
+    json!({
+        "database_password": destination.site.database.password,
+        "sftp_password": destination.site.account.password,
+    })
+}
+
+/// Creates site, token and migration as the dashboard would.
+pub async fn prepare(
+    operator: &Api,
+    source: &Source,
+    destination: &Destination,
+    reach: Reach,
+) -> Result<(Journey, String)> {
+    let owner_token = operator
+        .post(
+            "/v1/machine-tokens",
+            &json!({
+                "name": "the owner's", "owner_email": "owner@example.org", "role": "owner",
+            }),
+        )
+        .await?
+        .success()?;
+    let token = text_of(&owner_token, "token")?;
+    let owner = operator.with_token(&token);
+    let site = owner
+        .post(
+            "/v1/sites",
+            &json!({
+                "name": "new-shop",
+                "destination": destination_spec(destination, reach)?,
+                "credentials": credentials(destination),
+            }),
+        )
+        .await?
+        .success()?;
+    let site = text_of(&site, "id")?;
+    let migration = owner
+        .post(
+            "/v1/migrations",
+            &json!({
+                "site": site,
+                "source": { "kind": "wordpress", "url": source.site.url },
+                "options": { "overwrite": true },
+            }),
+        )
+        .await?
+        .success()?;
+    let migration = text_of(&migration, "id")?;
+    Ok((Journey { site, migration, owner }, token))
+}
+
+/// Installs the plugin that the API hands out, and fills in its page in wp-admin as the owner does.
+pub async fn start_through_plugin(lab: &Lab, source: &Source, journey: &Journey, token: &str) -> Result<()> {
+    let zip = plugin_zip(lab, &journey.owner).await?;
+    source.site.install_plugin(&zip).await.context("the plugin is installed in the source")?;
+    let page = source.site.start_migration_through_plugin(token, "new-shop").await?;
+    let state = journey.owner.state(&journey.migration).await?;
+    anyhow::ensure!(
+        state != "awaiting_source",
+        "the plugin did not enrol; its page says {:?}",
+        page.notices()
+    );
+    Ok(())
+}
+
+async fn plugin_zip(lab: &Lab, api: &Api) -> Result<PathBuf> {
+    let path = lab.folder().join("landfall-migrate.zip");
+    fs::write(&path, api.bytes("/v1/plugin.zip").await.context("the API hands out the plugin")?)?;
+    Ok(path)
+}
