@@ -1,0 +1,1 @@
+//! What a destination allows, tried out before a byte is moved.
