@@ -20,7 +20,7 @@ return array(
 		'oddities'    => false,
 	),
 	'small'  => array(
-		'posts'       => 25,
+		'posts'       => 30,
 		'users'       => 4,
 		'images'      => 1,
 		'copies'      => 3,
