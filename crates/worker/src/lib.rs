@@ -3,6 +3,7 @@
 pub mod destination;
 pub mod failpoint;
 pub mod model;
+pub mod net;
 pub mod phases;
 pub mod report;
 pub mod slice;
