@@ -205,7 +205,7 @@ impl<'r, 'v> Run<'r, 'v> {
                 self.plain(done, from, plain);
                 let first = self.matches.peek();
                 done = self.serialized(from, end).unwrap_or_else(|failed| {
-                    let read_to = failed.max(at);
+                    let read_to = serialized::damage_end(&self.text[..end], failed).max(at);
                     self.damaged += u64::from(first.is_some_and(|first| first < read_to));
                     read_to
                 });

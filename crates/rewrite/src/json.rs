@@ -35,6 +35,39 @@ pub(crate) struct Literals<'v> {
     unended: [bool; LEVELS_MAX + 1],
 }
 
+/// A quote and the backslashes before it: `"`, `\"`, `\\\"`, …, or `\u0022`, `\\u0022`, ….
+#[derive(Debug, Clone, Copy)]
+struct Quote {
+    backslashes: usize,
+    is_hex: bool,
+    end: usize,
+}
+
+impl Quote {
+    /// Whether it ends the literal that it stands in.
+    fn is_end(self) -> bool {
+        !self.is_hex && self.backslashes.is_multiple_of(2)
+    }
+
+    /// The same quote once the literal that it stands in is unescaped.
+    fn unescaped(self) -> Self {
+        let is_hex = self.is_hex && self.backslashes.is_multiple_of(2);
+        Self { backslashes: self.backslashes / 2, is_hex, ..self }
+    }
+
+    /// How many literals it stands in; `None` if it is not the quote alone that remains.
+    fn level(self) -> Option<usize> {
+        let mut quote = self;
+        for level in 0..LEVELS_MAX {
+            if quote.is_end() {
+                return (quote.backslashes == 0).then_some(level);
+            }
+            quote = quote.unescaped();
+        }
+        None
+    }
+}
+
 impl<'v> Literals<'v> {
     pub(crate) fn new(text: &'v [u8], start: usize, end: usize) -> Self {
         let has_hex_quotes = memchr::memmem::find(&text[start..end], b"\\u0022").is_some();
@@ -57,15 +90,9 @@ impl<'v> Literals<'v> {
 
     /// The literal that is opened by the quote at `sign` and begins like serialized data.
     pub(crate) fn opened_at(&mut self, sign: usize) -> Option<Literal> {
-        let start = match self.text[sign] {
-            b'"' => sign + 1,
-            b'u' if self.is_hex_quote(sign) => sign + HEX_QUOTE.len(),
-            _ => return None,
-        };
-        // One backslash within one literal, three within two.
-        let depth = backslashes_before(self.text, sign) + 1;
-        let levels = depth.trailing_zeros() as usize + 1;
-        if !depth.is_power_of_two() || levels > LEVELS_MAX || !is_announced(&self.text[start..]) {
+        let quote = self.quote_at(sign)?;
+        let (start, levels) = (quote.end, quote.level()? + 1);
+        if levels > LEVELS_MAX || !is_announced(&self.text[start..]) {
             return None;
         }
         if self.unended[levels] {
@@ -85,21 +112,30 @@ impl<'v> Literals<'v> {
         loop {
             let sign = self.next_sign(at)?;
             at = sign + 1;
-            if self.text[sign] == b'{' {
-                continue;
+            let Some(quote) = self.quote_at(sign) else { continue };
+            let mut inner = quote;
+            for _ in 1..levels {
+                if inner.is_end() {
+                    return None;
+                }
+                inner = inner.unescaped();
             }
-            let run = backslashes_before(self.text, sign);
-            let mut backslashes = run;
-            let mut outer = 1;
-            while outer < levels && backslashes % 2 == 1 {
-                backslashes /= 2;
-                outer += 1;
+            if inner.is_end() {
+                // Backslashes that belong to the content stand before those of the quote.
+                let of_content = inner.backslashes << (levels - 1);
+                return Some(sign - quote.backslashes.saturating_sub(of_content));
             }
-            if backslashes.is_multiple_of(2) {
-                // What closes it is the quote with the backslashes that it was opened with.
-                let own = (1 << (levels - 1)) - 1;
-                return (outer == levels).then(|| sign - own.min(run));
+        }
+    }
+
+    fn quote_at(&self, sign: usize) -> Option<Quote> {
+        let backslashes = backslashes_before(self.text, sign);
+        match self.text[sign] {
+            b'"' => Some(Quote { backslashes, is_hex: false, end: sign + 1 }),
+            b'u' if self.is_hex_quote(sign) => {
+                Some(Quote { backslashes, is_hex: true, end: sign + HEX_QUOTE.len() })
             }
+            _ => None,
         }
     }
 

@@ -68,6 +68,14 @@ pub(crate) fn is_announced(text: &[u8]) -> bool {
     sized(text, 1, end).is_ok_and(|(_, at)| text.get(at) == Some(&opening))
 }
 
+/// Where the damage ends at which reading stopped: of a string with a wrong length, at the next quote.
+pub(crate) fn damage_end(text: &[u8], failed: usize) -> usize {
+    let is_string = text.get(failed) == Some(&b's') && is_announced(&text[failed..]);
+    let opening = is_string.then(|| memchr::memchr(b'"', &text[failed..])).flatten();
+    let Some(opening) = opening.map(|offset| failed + offset) else { return failed };
+    memchr::memchr(b'"', &text[opening + 1..]).map_or(text.len(), |offset| opening + 1 + offset)
+}
+
 /// Where serialized data begins that is announced by the `{` or `"` at the end of `text`, not before `floor`.
 pub(crate) fn announced_before(text: &[u8], floor: usize) -> Option<usize> {
     let (sign, head) = text.split_last()?;
