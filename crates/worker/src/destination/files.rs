@@ -24,7 +24,7 @@ pub use error::FilesError;
 pub use local::LocalFiles;
 pub use path::DestPath;
 // pub use probe::{Probe, probe};
-// pub use sftp::SftpFiles;
+pub use sftp::SftpFiles;
 pub use tree::{hash_file, read_whole, remove_tree};
 pub use workspace::{SwapMode, Workspace, WorkspaceName};
 
@@ -132,8 +132,8 @@ pub async fn connect(
 ) -> Result<Arc<dyn FilesDestination>, FilesError> {
     match target {
         FilesTarget::Local { root } => Ok(Arc::new(LocalFiles::open(&DestPath::parse(root)?).await?)),
-        FilesTarget::Sftp { .. } => {
-            Err(FilesError::Unreachable { why: String::new() })
+        FilesTarget::Sftp { host, port, user, host_key, .. } => {
+            Ok(Arc::new(SftpFiles::connect(host, *port, user, host_key, credentials).await?))
         }
     }
 }
