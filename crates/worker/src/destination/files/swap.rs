@@ -52,6 +52,12 @@ impl<'a> FileSwap<'a> {
         door::open_new(self).await
     }
 
+    /// Closes the door for the way back, from wherever a cut-over stands: what has to come back besides the files comes
+    /// back between this and [`FileSwap::swap_back`]. Nothing to do where the door was never closed.
+    pub async fn close_for_return(&self) -> Result<(), SliceError> {
+        back::close(self).await
+    }
+
     /// Brings the old site back, from wherever a cut-over stands or after it: closes the door, puts back what was moved,
     /// opens the door to the old site. Nothing to do where the door was never closed.
     pub async fn swap_back(&self) -> Result<(), SliceError> {

@@ -10,9 +10,7 @@ pub(super) async fn swap_back(swap: &FileSwap<'_>) -> Result<(), SliceError> {
     if !swap.journal.is_done("door.prepare").await? {
         return Ok(());
     }
-    // Finishing what was begun is simpler to tell apart than undoing it: now the old site's files are all kept.
-    door::close(swap).await?;
-    close_new(swap).await?;
+    close(swap).await?;
     match swap.workspace.mode() {
         SwapMode::Root => whole::back(swap).await?,
         SwapMode::Sibling | SwapMode::Entries => entries::back(swap).await?,
@@ -25,6 +23,16 @@ pub(super) async fn swap_back(swap: &FileSwap<'_>) -> Result<(), SliceError> {
         }
     }
     swap.journal.clear().await
+}
+
+/// Closes the door on either site.
+pub(super) async fn close(swap: &FileSwap<'_>) -> Result<(), SliceError> {
+    if !swap.journal.is_done("door.prepare").await? {
+        return Ok(());
+    }
+    // Finishing what was begun is simpler to tell apart than undoing it: now the old site's files are all kept.
+    door::close(swap).await?;
+    close_new(swap).await
 }
 
 /// Closes the door where it was opened to the new site, whose files are kept for another try.
