@@ -7,7 +7,10 @@ declare(strict_types=1);
 
 /** Differences, counts, and what was left out by rule. */
 final class Findings {
-	private const SHOWN_MAX = 200;
+	private const SHOWN_MAX = 300;
+
+	/** Differences shown of one kind in one table, so that no table hides the next. */
+	private const SHOWN_EACH_MAX = 12;
 
 	/** Counts by name. */
 	public array $counts = array(
@@ -23,6 +26,8 @@ final class Findings {
 
 	private array $shown = array();
 
+	private array $shown_each = array();
+
 	private array $left_out = array();
 
 	/**
@@ -34,7 +39,10 @@ final class Findings {
 	 */
 	public function differ( string $kind, string $at, string $what ): void {
 		++$this->differences;
-		if ( count( $this->shown ) < self::SHOWN_MAX ) {
+		$place = $kind . ' ' . ( 'value' === $kind ? strtok( $at, ' ' ) : '' );
+		$each  = $this->shown_each[ $place ] = ( $this->shown_each[ $place ] ?? 0 ) + 1;
+		$most  = 'value' === $kind ? self::SHOWN_EACH_MAX : self::SHOWN_MAX;
+		if ( $each <= $most && count( $this->shown ) < self::SHOWN_MAX ) {
 			$this->shown[] = array(
 				'kind' => $kind,
 				'at'   => $at,

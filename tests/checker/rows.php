@@ -56,9 +56,7 @@ final class RowComparison {
 			}
 			++$this->found->counts['rows'];
 			foreach ( $this->faults( $table, $old, $new ) as $column => $fault ) {
-				if ( $shown++ > self::SHOWN_MAX ) {
-					$fault = 'differs';
-				}
+				++$shown;
 				$this->found->differ( 'value', $table->target . ' ' . $this->name_of( $table, $old ) . " {$column}", $fault );
 			}
 			if ( $shown > self::SHOWN_MAX && $this->name_of( $table, $old ) !== $this->name_of( $table, $new ) ) {

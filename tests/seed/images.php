@@ -26,15 +26,15 @@ function lab_images( int $count ): array {
 }
 
 /**
- * A JPEG of 1,700 pixels' width, so that every size of WordPress but the largest is made.
+ * A JPEG of 1,300 pixels' width, so that four smaller sizes are made of it.
  *
  * @param int $number Decides the drawing.
  */
 function lab_draw( int $number ): string {
-	$image = imagecreatetruecolor( 1700, 1130 );
-	for ( $i = 0; $i < 900; $i++ ) {
+	$image = imagecreatetruecolor( 1300, 870 );
+	for ( $i = 0; $i < 500; $i++ ) {
 		$colour = imagecolorallocate( $image, mt_rand( 0, 255 ), mt_rand( 0, 255 ), ( $number * 37 ) % 256 );
-		imagefilledellipse( $image, mt_rand( 0, 1700 ), mt_rand( 0, 1130 ), mt_rand( 4, 90 ), mt_rand( 4, 90 ), $colour );
+		imagefilledellipse( $image, mt_rand( 0, 1300 ), mt_rand( 0, 870 ), mt_rand( 4, 90 ), mt_rand( 4, 90 ), $colour );
 	}
 	ob_start();
 	imagejpeg( $image, null, 72 );

@@ -46,7 +46,7 @@ return array(
 		'users'       => 40,
 		'images'      => 8,
 		'copies'      => 700,
-		'bulk_posts'  => 20500,
+		'bulk_posts'  => 26200,
 		'row_bytes'   => 4 << 20,
 		'files'       => 13000,
 		'bytes'       => 560000000,

@@ -109,6 +109,9 @@ if ( $file_mb > 0 ) {
 	lab_big_file( "{$lab_docroot}/wp-content/uploads/backups/big.bin", $file_mb << 20 );
 }
 lab_step( 'measure' );
+foreach ( $wpdb->get_col( "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'" ) as $table ) {
+	lab_sql( 'ANALYZE TABLE `' . $table . '`' ); // The server's figures are stale otherwise.
+}
 list( $files, $bytes ) = lab_measure( $lab_docroot );
 $database              = $wpdb->get_row( 'SELECT SUM(data_length + index_length) AS bytes, SUM(table_type = "BASE TABLE") AS tables FROM information_schema.tables WHERE table_schema = DATABASE()' );
 lab_step( "\n" );

@@ -175,7 +175,8 @@ async fn run(tool: &mut Tool) -> Result<String> {
 /// The lab starts servers under other users and creates accounts.
 fn ensure_root() -> Result<()> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let is_root = status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"));
+    let is_root =
+        status.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"));
     ensure!(is_root, "the lab needs root: run it through `sudo`");
     Ok(())
 }

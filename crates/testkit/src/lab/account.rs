@@ -52,7 +52,8 @@ impl Account {
 
     fn set_password(&self) -> Result<()> {
         // Through standard input: an argument could be read by every user of the machine.
-        let mut chpasswd = Command::new("chpasswd").stdin(Stdio::piped()).spawn().context("chpasswd did not run")?;
+        let mut chpasswd =
+            Command::new("chpasswd").stdin(Stdio::piped()).spawn().context("chpasswd did not run")?;
         let mut stdin = chpasswd.stdin.take().context("chpasswd without standard input")?;
         writeln!(stdin, "{}:{}", self.name, self.password)?;
         drop(stdin);

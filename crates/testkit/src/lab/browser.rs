@@ -95,13 +95,15 @@ impl Browser {
                 Some(fields) => self.client.post(url.clone()).form(fields),
                 None => self.client.get(url.clone()),
             };
-            let cookies: Vec<String> = self.lock().iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies: Vec<String> =
+                self.lock().iter().map(|(name, value)| format!("{name}={value}")).collect();
             let response = request.header(COOKIE, cookies.join("; ")).send().await?;
             for cookie in response.headers().get_all(SET_COOKIE) {
                 self.keep_cookie(cookie.to_str().unwrap_or(""));
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let next = location.filter(|_| response.status().is_redirection()).map(|to| url.join(to)).transpose()?;
+            let next =
+                location.filter(|_| response.status().is_redirection()).map(|to| url.join(to)).transpose()?;
             match next {
                 Some(next) if next.origin() == url.origin() => (url, fields) = (next, None),
                 Some(_) | None => {
@@ -156,7 +158,8 @@ impl Page {
 }
 
 fn text_of(html: &str) -> String {
-    let pieces: Vec<&str> = html.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text).collect();
+    let pieces: Vec<&str> =
+        html.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text).collect();
     let text = unescape(&pieces.join(" "));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -107,7 +107,10 @@ impl CheckJob {
             source_prefix: source.prefix.clone(),
             destination_prefix: destination.prefix.clone(),
             urls: vec![Pair::new(source.base_url(), destination.base_url())],
-            paths: vec![Pair::new(source.docroot.display().to_string(), destination.docroot.display().to_string())],
+            paths: vec![Pair::new(
+                source.docroot.display().to_string(),
+                destination.docroot.display().to_string(),
+            )],
             exclude_paths: strings(&[
                 "wp-config.php",
                 ".maintenance",
@@ -141,7 +144,10 @@ pub async fn check(lab: &Lab, job: &CheckJob) -> Result<Check> {
     let script = workspace().join("tests/checker/check.php");
     // The exit code says whether they are equal; here the JSON does.
     let mut php = Tool::new("php");
-    php.args(["-d", "memory_limit=4G", "-d", "display_errors=stderr"]).arg(script).arg(&file).arg("--exit-zero");
+    php.args(["-d", "memory_limit=4G", "-d", "display_errors=stderr"])
+        .arg(script)
+        .arg(&file)
+        .arg("--exit-zero");
     let output = run(&mut php).await?;
     serde_json::from_str(&output).with_context(|| format!("the checker printed {output:?}"))
 }

@@ -122,7 +122,9 @@ impl Destination {
             run(Tool::new("rm").args(["-rf", "--"]).arg(path)).await?;
         }
         let name = &self.site.database.database;
-        self.mariadb.sql(&format!("DROP DATABASE `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4")).await?;
+        self.mariadb
+            .sql(&format!("DROP DATABASE `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4"))
+            .await?;
         Ok(())
     }
 }

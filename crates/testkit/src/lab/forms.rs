@@ -31,10 +31,15 @@ pub fn forms(html: &str) -> Vec<Form> {
     let mut is_open = false;
     let mut is_submit_seen = false;
     for tag in (Tags { html, at: 0 }) {
-        let attribute = |name: &str| tag.attributes.iter().find(|(key, _)| key == name).map(|(_, v)| v.as_str());
+        let attribute =
+            |name: &str| tag.attributes.iter().find(|(key, _)| key == name).map(|(_, v)| v.as_str());
         if tag.name == "form" {
             let is_post = attribute("method").is_some_and(|method| method.eq_ignore_ascii_case("post"));
-            forms.push(Form { action: attribute("action").unwrap_or("").to_owned(), is_post, fields: Vec::new() });
+            forms.push(Form {
+                action: attribute("action").unwrap_or("").to_owned(),
+                is_post,
+                fields: Vec::new(),
+            });
             (is_open, is_submit_seen) = (true, false);
         }
         is_open &= tag.name != "/form";
@@ -174,7 +179,9 @@ mod tests {
 
     #[test]
     fn broken_markup_ends_the_reading_without_a_panic() {
-        for html in ["<", "<form", "<form name='", "<form a=>", "<form><input name", "&", "&#x;<form é=\"è\">"] {
+        for html in
+            ["<", "<form", "<form name='", "<form a=>", "<form><input name", "&", "&#x;<form é=\"è\">"]
+        {
             let _ = forms(html);
             let _ = unescape(html);
         }

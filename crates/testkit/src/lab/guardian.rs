@@ -13,6 +13,12 @@ use anyhow::{Context, Result};
 const SCRIPT: &str = include_str!("guardian.sh");
 const MARKER: &str = ".landfall-lab";
 const JOURNAL: &str = "journal";
+const STOP: &str = r#"#!/bin/sh
+# Ends every server of this lab, removes its users and this folder.
+here=$(cd -- "$(dirname -- "$0")" && pwd) || exit 1
+cd /
+exec sh "$here/guardian.sh" <"$here/journal"
+"#;
 
 /// The keeper of one lab's list of things to undo. Everything in the lab holds it; when the last one lets go
 /// the list is worked off.
@@ -35,15 +41,10 @@ impl Guardian {
     pub(super) fn start(folder: &Path) -> Result<Self> {
         fs::write(folder.join(MARKER), "A folder of Landfall's lab: `sh stop.sh` here ends it.\n")?;
         fs::write(folder.join("guardian.sh"), SCRIPT)?;
-        fs::write(
-            folder.join("stop.sh"),
-            "#!/bin/sh\n# Ends every server of this lab, removes its users and this folder.\n\
-             here=$(cd -- \"$(dirname -- \"$0\")\" && pwd) || exit 1\n\
-             script=$(cat \"$here/guardian.sh\")\nexec 3<\"$here/journal\"\ncd /\nexec sh -c \"$script\" guardian <&3\n",
-        )?;
+        fs::write(folder.join("stop.sh"), STOP)?;
         let journal = File::options().create(true).append(true).open(folder.join(JOURNAL))?;
         let mut watcher = Command::new("sh")
-            .args(["-c", SCRIPT, "landfall-lab-guardian"])
+            .arg(folder.join("guardian.sh"))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -74,7 +75,7 @@ impl Guardian {
             return Ok(());
         }
         let status = Command::new("sh")
-            .args(["-c", SCRIPT])
+            .arg(folder.join("guardian.sh"))
             .current_dir("/")
             .stdin(File::open(folder.join(JOURNAL)).context("a lab's folder without its journal")?)
             .status()?;

@@ -64,7 +64,13 @@ for user in $users; do
 done
 
 if [ -n "$folder" ] && [ -f "$folder/.landfall-lab" ]; then
-    rm -rf -- "$folder"
+    # A copy or a seeder that a killed lab had running goes on writing until it notices.
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        rm -rf -- "$folder" 2>/dev/null
+        sleep 0.05
+        [ -e "$folder" ] || break
+        sleep 0.25
+    done
     rmdir -- "$(dirname -- "$folder")" 2>/dev/null
 fi
 exit 0

@@ -98,7 +98,8 @@ impl MariaDb {
     /// Starts it again on the same data and port, killing it first where it still runs.
     pub async fn restart(&mut self) -> Result<()> {
         self.daemon.kill9()?;
-        self.daemon = Daemon::spawn(&self.guardian, &self.name, command(&self.folder, self.port, &self.options))?;
+        self.daemon =
+            Daemon::spawn(&self.guardian, &self.name, command(&self.folder, self.port, &self.options))?;
         self.wait_ready().await
     }
 

@@ -41,8 +41,10 @@ impl Sshd {
         // Debian's sshd is built to give up its rights in this folder and refuses to start without it.
         fs::create_dir_all("/run/sshd")?;
         for key in ["host_key", "client_key"] {
-            run(Tool::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"]).arg(folder.join(key)))
-                .await?;
+            run(Tool::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", key, "-f"])
+                .arg(folder.join(key)))
+            .await?;
         }
         fs::copy(folder.join("client_key.pub"), folder.join("authorized_keys"))?;
         let port = free_port()?;

@@ -92,7 +92,8 @@ impl WebHost {
         self.nginx.kill9()?;
         self.php.kill9()?;
         self.php = Daemon::spawn(&self.guardian, &format!("{}-php", self.name), php_command(&self.folder))?;
-        self.nginx = Daemon::spawn(&self.guardian, &format!("{}-nginx", self.name), nginx_command(&self.folder))?;
+        self.nginx =
+            Daemon::spawn(&self.guardian, &format!("{}-nginx", self.name), nginx_command(&self.folder))?;
         self.wait_ready().await
     }
 
@@ -108,7 +109,9 @@ impl WebHost {
 
 fn php_command(folder: &Path) -> Command {
     let mut command = Command::new("php-fpm8.2");
-    command.args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"]).arg(folder.join("php-fpm.conf"));
+    command
+        .args(["--nodaemonize", "--allow-to-run-as-root", "--fpm-config"])
+        .arg(folder.join("php-fpm.conf"));
     command
 }
 
@@ -136,7 +139,8 @@ fn php_config(folder: &Path, account: &Account, options: &WebOptions) -> String 
 }
 
 /// As hosting companies set WordPress up. Dot-folders are deliberately not refused: some hosts serve them, and
-/// what is staged in one has to be safe there.
+/// what is staged in one has to be safe there. Debian's parameters give PHP a host without its port, which makes
+/// WordPress redirect to itself for ever on a port such as ours.
 fn nginx_config(folder: &Path, docroot: &Path, account: &Account, port: u16) -> String {
     let user = &account.name;
     let folder = folder.display();
@@ -155,6 +159,7 @@ fn nginx_config(folder: &Path, docroot: &Path, account: &Account, port: u16) -> 
          \x20   location ~ \\.php$ {{\n      try_files $uri =404;\n      include /etc/nginx/fastcgi_params;\n\
          \x20     fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;\n\
          \x20     fastcgi_param SERVER_NAME $host;\n\
+         \x20     fastcgi_param HTTP_HOST $host:{port};\n\
          \x20     fastcgi_pass unix:{folder}/php.sock;\n    }}\n  }}\n}}\n"
     )
 }

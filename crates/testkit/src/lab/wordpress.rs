@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -109,21 +110,28 @@ pub(super) struct Plan {
 impl WordPressSite {
     /// Copies the program, installs it and seeds it.
     pub(super) async fn install(plan: Plan) -> Result<Self> {
-        ensure!(Path::new(PACKAGED).join("wp-load.php").exists(), "Debian's wordpress is missing: scripts/setup");
+        ensure!(
+            Path::new(PACKAGED).join("wp-load.php").exists(),
+            "Debian's wordpress is missing: scripts/setup"
+        );
         fs::create_dir_all(&plan.docroot)?;
         // The package's own files are links to other packages' folders.
-        run(Tool::new("cp").args(["-rL", "--reflink=auto"]).arg(format!("{PACKAGED}/.")).arg(&plan.docroot)).await?;
+        run(Tool::new("cp").args(["-rL", "--reflink=auto"]).arg(format!("{PACKAGED}/.")).arg(&plan.docroot))
+            .await?;
         let config = plan.docroot.join("wp-config.php");
         fs::write(&config, wp_config(&plan))?;
         fs::set_permissions(&config, fs::Permissions::from_mode(0o640))?;
         for folder in ["wp-content/uploads", "wp-content/upgrade"] {
             fs::create_dir_all(plan.docroot.join(folder))?;
         }
-        run(Tool::new("chown").args(["-R", "--no-dereference", &plan.account.owner()]).arg(&plan.docroot)).await?;
+        run(Tool::new("chown").args(["-R", "--no-dereference", &plan.account.owner()]).arg(&plan.docroot))
+            .await?;
         let admin_password = random_word(16);
-        let php = |script: &str| php_command(&plan.account, &plan.tools.join("seed").join(script), &plan.docroot);
+        let php =
+            |script: &str| php_command(&plan.account, &plan.tools.join("seed").join(script), &plan.docroot);
         run(php("install.php").arg(&admin_password).arg(plan.url.as_str().trim_end_matches('/'))).await?;
-        let seeded = run(php("seed.php").args(["--profile", plan.profile.name()]).args(&plan.seed_arguments)).await?;
+        let seeded =
+            run(php("seed.php").args(["--profile", plan.profile.name()]).args(&plan.seed_arguments)).await?;
         let last = seeded.lines().last().unwrap_or("");
         let seeded = serde_json::from_str(last).with_context(|| format!("the seeder printed {last:?}"))?;
         Ok(Self {
@@ -164,10 +172,16 @@ impl WordPressSite {
     /// Waits until the site's own web server shows its home page.
     pub(super) async fn wait_answers(&self) -> Result<()> {
         let browser = self.browser()?;
-        wait_until("the site's home page", FIRST_PAGE_LIMIT, || async {
-            browser.get("").await.is_ok_and(|page| page.status == 200)
+        let last = std::sync::Mutex::new(String::new());
+        let waited = wait_until("the site's home page", FIRST_PAGE_LIMIT, || async {
+            let answer = browser.get("").await;
+            let is_there = answer.as_ref().is_ok_and(|page| page.status == 200);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = format!("{answer:?}");
+            is_there
         })
-        .await
+        .await;
+        let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        waited.with_context(|| format!("the last answer was {last:.1000}"))
     }
 
     /// Evaluates PHP within the loaded site, as its account, and returns what it prints.
@@ -202,8 +216,18 @@ impl WordPressSite {
 /// PHP's command line as the site's account. The seeder needs more memory than a web request gets.
 fn php_command(account: &Account, script: &Path, docroot: &Path) -> Tool {
     let mut tool = Tool::new("setpriv");
-    tool.arg(format!("--reuid={}", account.name)).arg(format!("--regid={}", account.name)).arg("--clear-groups");
-    tool.args(["php", "-d", "memory_limit=2G", "-d", "display_errors=stderr", "-d", "sendmail_path=/bin/true"]);
+    tool.arg(format!("--reuid={}", account.name))
+        .arg(format!("--regid={}", account.name))
+        .arg("--clear-groups");
+    tool.args([
+        "php",
+        "-d",
+        "memory_limit=2G",
+        "-d",
+        "display_errors=stderr",
+        "-d",
+        "sendmail_path=/bin/true",
+    ]);
     tool.args(["-d", "error_reporting=E_ALL"]).arg(script).arg(docroot).current_dir("/");
     tool
 }

@@ -158,7 +158,8 @@ async fn a_lab_that_was_kept_is_ended_by_its_script_and_by_the_next_lab_in_its_f
         } else {
             drop(Lab::new(&folder).unwrap());
         }
-        let is_over = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+        let is_over =
+            || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
         assert!(!is_running(pid) || is_over());
         assert!(!user_exists(&account.name));
     }
