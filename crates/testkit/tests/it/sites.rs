@@ -170,3 +170,44 @@ fn the_checker_passes_its_own_cases() {
     let output = std::process::Command::new("php").arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A plugin with a page such as Landfall's, so that the lab's browser is tested apart from the product.
+const PLUGIN: &str = r#"<?php
+/* Plugin Name: Landfall Lab Probe */
+register_activation_hook( __FILE__, function () { update_option( 'probe_activated', 'yes' ); } );
+add_action( 'admin_menu', function () {
+	add_menu_page( 'Probe', 'Probe', 'manage_options', 'landfall-migrate', function () {
+		echo '<form method="post" action="' . esc_url( admin_url( 'admin-post.php?a=1&b=2' ) ) . '">';
+		wp_nonce_field( 'probe' );
+		echo '<input type="hidden" name="action" value="probe"><input name="landfall_token"><input name="landfall_site">';
+		submit_button( 'Migrate' );
+		echo '</form><div class="notice"><p>' . esc_html( (string) get_option( 'probe_got' ) ) . '</p></div>';
+	} );
+} );
+add_action( 'admin_post_probe', function () {
+	check_admin_referer( 'probe' );
+	update_option( 'probe_got', $_POST['landfall_token'] . ' for ' . $_POST['landfall_site'] );
+	wp_safe_redirect( admin_url( 'admin.php?page=landfall-migrate' ) );
+	exit;
+} );
+"#;
+
+#[tokio::test]
+async fn a_plugin_is_activated_and_its_form_is_sent_as_a_browser_would() {
+    let lab = Lab::temporary().unwrap();
+    let folder = lab.folder().join("plugin/probe");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("probe.php"), PLUGIN).unwrap();
+    let zip = std::process::Command::new("zip")
+        .args(["-qr", "../probe.zip", "probe"])
+        .current_dir(folder.parent().unwrap())
+        .status();
+    assert!(zip.unwrap().success());
+    let source = lab.source(Profile::Small).await.unwrap();
+    assert!(source.site.start_migration_through_plugin("lf_token", "site").await.is_err());
+    source.site.install_plugin(&lab.folder().join("probe.zip")).await.unwrap();
+    assert_eq!(source.site.php("echo get_option( 'probe_activated' );").await.unwrap(), "yes");
+    let page = source.site.start_migration_through_plugin("lf_tök&en", "my-site").await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(page.notices().contains(&"lf_tök&en for my-site".to_owned()), "{:?}", page.notices());
+}
