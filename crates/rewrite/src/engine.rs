@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use memchr::memmem;
-
 use crate::base64_runs;
 use crate::column::ColumnRule;
 use crate::edits::{Cause, Edits};
@@ -143,10 +141,7 @@ impl<'r, 'v> Run<'r, 'v> {
 
     /// Rewrites a text that is not serialized data as a whole, but may hold some.
     pub(crate) fn text(&mut self, start: usize, end: usize, plain: Plain) {
-        let may_embed = {
-            let text = &self.text[start..end];
-            memmem::find(text, b"\";").is_some() || memmem::find(text, b"\\u0022;").is_some()
-        };
+        let may_embed = self.rules.may_embed(&self.text[start..end]);
         if !may_embed {
             self.plain(start, end, plain);
         } else if self.layers == 0 {

@@ -9,6 +9,8 @@ mod url;
 
 use std::ops::Range;
 
+use memchr::memmem::Finder;
+
 use crate::base64_runs;
 use crate::map::{Base64Rule, CheckedMap};
 use crate::stats::Stats;
@@ -21,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) base64: Base64Rule,
     /// The shortest run of base64 that can hold a source; `None` if there are no sources.
     pub(crate) base64_run_min: Option<usize>,
+    /// How every serialized string ends, as it is or in a literal of JSON.
+    string_ends: [Finder<'static>; 2],
 }
 
 /// An occurrence of a source.
@@ -59,6 +63,7 @@ impl Rules {
             paths: path::Paths::compile(&map.paths),
             base64: map.base64,
             base64_run_min: shortest.map(base64_runs::run_min),
+            string_ends: [Finder::new(b"\";"), Finder::new(b"\\u0022;")],
         }
     }
 
@@ -84,6 +89,11 @@ impl Rules {
             Scan::Path(at) => self.paths.find(at, text, from, floor),
             Scan::Base64 => base64_runs::find(self, text, from.max(floor), layers),
         }
+    }
+
+    /// Whether serialized strings may lie within a text; nearly always the answer is no.
+    pub(crate) fn may_embed(&self, text: &[u8]) -> bool {
+        self.string_ends.iter().any(|end| end.find(text).is_some())
     }
 
     /// Whether any source occurs.
