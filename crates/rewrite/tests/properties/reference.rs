@@ -64,8 +64,9 @@ fn value(bytes: &[u8]) -> Option<&[u8]> {
             (digits > 0).then(|| rest[digits..].strip_prefix(b";")).flatten()
         }
         b'd' => {
+            let rest = rest.strip_prefix(b":")?;
             let end = rest.iter().position(|byte| *byte == b';')?;
-            std::str::from_utf8(&rest[1..end]).ok()?.parse::<f64>().ok()?;
+            std::str::from_utf8(&rest[..end]).ok()?.parse::<f64>().ok()?;
             Some(&rest[end + 1..])
         }
         b's' => string(rest)?.strip_prefix(b";"),
