@@ -21,7 +21,9 @@ pub use ledger::{Ledger, LedgerHead, ObjectRef, Record};
 pub use manifest::{LeftOut, Manifest, SourceFacts, TableSummary, Totals};
 pub use ndjson::{ListingWriter, read_listing};
 pub use pack::{Pack, PackWriter, PackedEntry, read_pack};
-pub use reader::{FileItem, FileItems, InventoryPart, RowsPart, SnapshotReader, inventory_parts};
+pub use reader::{
+    FileItem, FileItems, InventoryPart, RowsPart, SnapshotReader, inventory_parts, read_entries, read_json, tables_of,
+};
 pub use rows::{FinishedRows, RowsWriter, read_rows};
 pub use writer::SnapshotWriter;
 
@@ -32,8 +34,8 @@ use crate::slice::SliceError;
 /// The version of the format that this code writes and reads.
 pub const FORMAT: u32 = 1;
 /// A pack is closed when its files' contents reach this many bytes. Small enough that two slots of a worker
-/// hold a few of them at once within their memory; large enough that a site of 13,000 files has a few dozen.
-pub const PACK_BYTES: u64 = 8 * 1024 * 1024;
+/// hold a few of them at once within their memory; large enough that a site of 560 MB has some hundred.
+pub const PACK_BYTES: u64 = 4 * 1024 * 1024;
 /// A pack is closed when it has this many entries.
 pub const PACK_ENTRIES: u64 = 4096;
 /// Files larger than this are not packed but cut into chunks of exactly this size (the last may be smaller). A power
@@ -155,8 +157,16 @@ fn decompress(key: &str, bytes: &[u8]) -> Result<Vec<u8>, SnapshotError> {
     Ok(plain)
 }
 
+/// Compresses one object.
+pub(crate) async fn compress(plain: impl AsRef<[u8]> + Send + 'static) -> Result<bytes::Bytes, SnapshotError> {
+    blocking(move || {
+        zstd::stream::encode_all(plain.as_ref(), ZSTD_LEVEL).map(Into::into).map_err(SnapshotError::encoder)
+    })
+    .await
+}
+
 /// Runs work that takes milliseconds of a core on a thread where it holds nobody up.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SnapshotError> + Send + 'static,
 ) -> Result<T, SnapshotError> {
     tokio::task::spawn_blocking(work).await.map_err(SnapshotError::encoder)?

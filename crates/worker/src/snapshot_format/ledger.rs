@@ -10,7 +10,7 @@ use bytes::Bytes;
 use landfall_common::ports::Staging;
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, FORMAT, RowsHash, SnapshotError, ZSTD_LEVEL, blocking, decompress};
+use super::{ContentHash, FORMAT, RowsHash, SnapshotError, blocking, compress, decompress};
 use crate::model::SitePath;
 
 /// Records in a segment, at most.
@@ -104,11 +104,18 @@ pub enum Record {
         row_bytes: u64,
         /// The hash of all its rows.
         rows_hash: RowsHash,
-        /// What the source said about the table before it was read; compared once more at the end.
-        before: serde_json::Value,
+        /// Whether it moved so often while it was read that its last reading was taken as it is.
+        is_unsteady: bool,
     },
     /// NDJSON of what could not be read, and why.
     Unread {
+        /// The object.
+        object: ObjectRef,
+        /// Its lines.
+        entries: u64,
+    },
+    /// NDJSON of what the rules left out, and by which rule.
+    LeftOut {
         /// The object.
         object: ObjectRef,
         /// Its lines.
@@ -253,11 +260,4 @@ fn json_line(value: &impl Serialize) -> Result<Vec<u8>, SnapshotError> {
     let mut line = serde_json::to_vec(value).map_err(SnapshotError::encoder)?;
     line.push(b'\n');
     Ok(line)
-}
-
-async fn compress(plain: Vec<u8>) -> Result<Bytes, SnapshotError> {
-    blocking(move || {
-        zstd::stream::encode_all(plain.as_slice(), ZSTD_LEVEL).map(Bytes::from).map_err(SnapshotError::encoder)
-    })
-    .await
 }

@@ -6,6 +6,7 @@ use landfall_common::MigrationId;
 use serde::{Deserialize, Serialize};
 
 use super::{LedgerHead, ObjectRef, RowsHash};
+use crate::source::LeftOutObject;
 
 /// The manifest of a sealed snapshot. Its bytes follow from the last checkpoint alone, so two workers that
 /// seal from the same checkpoint write the same manifest, and the second finds its own words there.
@@ -35,8 +36,10 @@ pub struct Manifest {
     pub moved_tables: Vec<String>,
     /// Which consistency the copy has, one sentence for the report.
     pub consistency: String,
-    /// What was left out by a rule, and how much.
+    /// Files that were left out, rule by rule.
     pub left_out: Vec<LeftOut>,
+    /// Tables and other objects of the database that were left out: name, what it is, why.
+    pub left_out_objects: Vec<LeftOutObject>,
 }
 
 /// Where the site was.
@@ -97,16 +100,13 @@ pub struct TableSummary {
 }
 
 /// What one rule left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// The rule: a pattern, or its name in the documented list.
+    /// The rule's id: `cache`, `backups`, …; for the owner's own patterns the pattern; `wp_config` for the file with
+    /// the passwords.
     pub rule: String,
-    /// Why the rule is there, one sentence.
-    pub why: String,
-    /// Files, folders and links left out; the contents of a folder left out whole are not counted.
+    /// Files, folders and links left out; what is in a folder that is left out whole is not counted.
     pub entries: u64,
-    /// Bytes of the files among them.
-    pub bytes: u64,
-    /// The first few paths, for people.
+    /// The first few paths, for people. All of them are in the listings that the ledger names.
     pub examples: Vec<String>,
 }

@@ -224,19 +224,54 @@ impl SnapshotReader {
     }
 
     async fn json<T: serde::de::DeserializeOwned>(&self, object: &ObjectRef) -> Result<T, SnapshotError> {
-        let bytes = read_object(self.staging.as_ref(), object).await?;
-        let plain = decompress(&object.key, &bytes)?;
-        serde_json::from_slice(&plain).map_err(|e| SnapshotError::corrupt(&object.key, e))
+        read_json(self.staging.as_ref(), object).await
     }
 
     async fn listing<T>(&self, object: &ObjectRef) -> Result<Vec<T>, SnapshotError>
     where
         T: serde::de::DeserializeOwned + Send + 'static,
     {
-        let bytes = read_object(self.staging.as_ref(), object).await?;
-        let key = object.key.clone();
-        blocking(move || read_listing(&key, &bytes)).await
+        read_entries(self.staging.as_ref(), object).await
     }
+}
+
+/// A JSON object of a snapshot, also of one not yet sealed.
+pub async fn read_json<T: serde::de::DeserializeOwned>(
+    staging: &dyn Staging,
+    object: &ObjectRef,
+) -> Result<T, SnapshotError> {
+    let bytes = read_object(staging, object).await?;
+    let plain = decompress(&object.key, &bytes)?;
+    serde_json::from_slice(&plain).map_err(|e| SnapshotError::corrupt(&object.key, e))
+}
+
+/// The lines of a listing, also of a snapshot not yet sealed.
+pub async fn read_entries<T>(staging: &dyn Staging, object: &ObjectRef) -> Result<Vec<T>, SnapshotError>
+where
+    T: serde::de::DeserializeOwned + Send + 'static,
+{
+    let bytes = read_object(staging, object).await?;
+    let key = object.key.clone();
+    blocking(move || read_listing(&key, &bytes)).await
+}
+
+/// The tables that a ledger says were read to their end, by name, and those among them that moved too often meanwhile.
+pub async fn tables_of(
+    staging: &dyn Staging,
+    head: &LedgerHead,
+) -> Result<(Vec<TableSummary>, Vec<String>), SnapshotError> {
+    let mut tables = BTreeMap::new();
+    for segment in ledger::walk(staging, head).await? {
+        for record in ledger::records(staging, &segment).await? {
+            if let Record::Table { table, parts, rows, row_bytes, rows_hash, is_unsteady } = record {
+                let summary = TableSummary { name: table.clone(), rows, row_bytes, rows_hash, parts };
+                tables.insert(table, (summary, is_unsteady));
+            }
+        }
+    }
+    let unsteady = tables.iter().filter(|(_, (_, is_unsteady))| *is_unsteady).map(|(name, _)| name.clone());
+    let unsteady = unsteady.collect();
+    Ok((tables.into_values().map(|(summary, _)| summary).collect(), unsteady))
 }
 
 /// The parts of the inventory that a ledger names, also of a snapshot not yet sealed.
@@ -281,9 +316,11 @@ impl FileItems {
                     FileItem::Chunk { object, path, offset, length, mtime, mode, whole }
                 }
                 Record::Dropped { path } => FileItem::Dropped { path },
-                Record::Inventory { .. } | Record::Rows { .. } | Record::Table { .. } | Record::Unread { .. } => {
-                    continue;
-                }
+                Record::Inventory { .. }
+                | Record::Rows { .. }
+                | Record::Table { .. }
+                | Record::Unread { .. }
+                | Record::LeftOut { .. } => continue,
             };
             return Ok(Some((self.at, item)));
         }
@@ -316,7 +353,8 @@ impl Record {
             Record::Inventory { object, .. }
             | Record::Chunk { object, .. }
             | Record::Rows { object, .. }
-            | Record::Unread { object, .. } => vec![object],
+            | Record::Unread { object, .. }
+            | Record::LeftOut { object, .. } => vec![object],
             Record::Dropped { .. } | Record::Table { .. } => Vec::new(),
         }
     }

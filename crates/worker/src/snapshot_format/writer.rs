@@ -7,7 +7,9 @@ use bytes::Bytes;
 use landfall_common::ports::{Staging, StagingError};
 use landfall_common::{AttemptId, MigrationId};
 
-use super::{ContentHash, Ledger, LedgerHead, Manifest, ObjectRef, SnapshotError, manifest_key, snapshot_prefix};
+use super::{
+    ContentHash, Ledger, LedgerHead, Manifest, ObjectRef, SnapshotError, compress, manifest_key, snapshot_prefix,
+};
 
 /// Writes objects of one snapshot as one attempt. Clones share the numbering.
 #[derive(Debug, Clone)]
@@ -42,6 +44,18 @@ impl SnapshotWriter {
         let object = ObjectRef { key, bytes: bytes.len() as u64, blake3: ContentHash::of(&bytes) };
         self.staging.put(&object.key, bytes).await?;
         Ok(object)
+    }
+
+    /// Stores a JSON object, compressed.
+    pub async fn put_json(&self, name: &str, value: &impl serde::Serialize) -> Result<ObjectRef, SnapshotError> {
+        let plain = serde_json::to_vec(value).map_err(SnapshotError::encoder)?;
+        self.put_text(name, plain).await
+    }
+
+    /// Stores a text, compressed.
+    pub async fn put_text(&self, name: &str, plain: Vec<u8>) -> Result<ObjectRef, SnapshotError> {
+        let bytes = compress(plain).await?;
+        self.put(name, bytes).await
     }
 
     /// Writes the ledger's open segment and returns the head for the checkpoint.
