@@ -1,5 +1,6 @@
 //! Each server of the lab starts, answers, and is gone when it is dropped.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -81,7 +82,7 @@ async fn rabbitmq_leaves_nothing_behind_after_kill9() {
 }
 
 #[tokio::test]
-async fn sftp_takes_the_key_within_the_chroot_and_the_user_goes_with_the_lab() {
+async fn sftp_takes_key_and_password_within_the_chroot_and_the_user_goes_with_the_lab() {
     let lab = Lab::temporary().unwrap();
     let account = lab.account().await.unwrap();
     let chroot = lab.folder().join("chroot");
@@ -94,16 +95,37 @@ async fn sftp_takes_the_key_within_the_chroot_and_the_user_goes_with_the_lab() {
     std::fs::write(&known, entry).unwrap();
     let batch = lab.folder().join("batch");
     std::fs::write(&batch, "ls /\n").unwrap();
-    let output = Command::new("sftp")
-        .args(["-q", "-P", &server.port().to_string(), "-b", batch.to_str().unwrap()])
-        .args(["-o", &format!("UserKnownHostsFile={}", known.display()), "-o", "StrictHostKeyChecking=yes"])
-        .args(["-o", "IdentitiesOnly=yes", "-i", server.client_key().to_str().unwrap()])
-        .arg(format!("{}@127.0.0.1", account.name))
-        .output()
-        .unwrap();
-    let listing = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{output:?}\n{}", server.daemon.log_tail());
-    assert!(listing.contains("/inside"), "{listing}");
+    let askpass = lab.folder().join("askpass");
+    std::fs::write(&askpass, format!("#!/bin/sh\necho {}\n", account.password)).unwrap();
+    std::fs::set_permissions(&askpass, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for way in ["publickey", "password"] {
+        let output = Command::new("sftp")
+            .args([
+                "-q",
+                "-P",
+                &server.port().to_string(),
+                "-o",
+                "BatchMode=no",
+                "-b",
+                batch.to_str().unwrap(),
+            ])
+            .args([
+                "-o",
+                &format!("UserKnownHostsFile={}", known.display()),
+                "-o",
+                "StrictHostKeyChecking=yes",
+            ])
+            .args(["-o", &format!("PreferredAuthentications={way}"), "-o", "IdentitiesOnly=yes"])
+            .args(["-i", server.client_key().to_str().unwrap()])
+            .arg(format!("{}@127.0.0.1", account.name))
+            .env("SSH_ASKPASS", &askpass)
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{way}: {output:?}\n{}", server.daemon.log_tail());
+        let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(listing.contains("/inside"), "{listing}");
+    }
     assert!(user_exists(&account.name));
     drop((server, lab));
     assert!(!user_exists(&account.name));
