@@ -172,8 +172,10 @@ pub struct Schema {
 /// Rows of one table in the framed format that travels from the plugin into the snapshot unchanged.
 ///
 /// Each row: for each column in the table's order, a little-endian `u32` length, then that many raw bytes;
-/// the length `0xFFFF_FFFF` stands for NULL. `BIT` travels as its unsigned decimal, all other values as the
-/// bytes that the server returns for them. A block holds whole rows only.
+/// the length `0xFFFF_FFFF` stands for NULL. `BIT` travels as its unsigned decimal, `FLOAT` with all digits of the
+/// `DOUBLE` that it widens to (the server shows only six: compare with `column * 1e0`), `TIMESTAMP` in UTC (load it
+/// under `time_zone = '+00:00'`), all other values as the bytes that the server returns for them. A block holds
+/// whole rows only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowBlock {
     /// How many rows `bytes` holds.

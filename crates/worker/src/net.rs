@@ -174,7 +174,12 @@ fn embedded_v4(address: IpAddr) -> IpAddr {
     }
     let [a, b, c, d, e, f, g, h] = v6.segments();
     let v4 = |high: u16, low: u16| {
-        IpAddr::V4(Ipv4Addr::new((high >> 8) as u8, (high & 0xff) as u8, (low >> 8) as u8, (low & 0xff) as u8))
+        IpAddr::V4(Ipv4Addr::new(
+            (high >> 8) as u8,
+            (high & 0xff) as u8,
+            (low >> 8) as u8,
+            (low & 0xff) as u8,
+        ))
     };
     match [a, b, c, d, e, f] {
         [0, 0, 0, 0, 0, 0xffff | 0] | [0x64, 0xff9b, 0, 0, 0, 0] => v4(g, h),
@@ -237,10 +242,29 @@ mod tests {
     fn addresses_of_inner_networks_are_refused_however_they_are_written() {
         let policy = AddressPolicy::public_only();
         for address in [
-            "127.0.0.1", "10.1.2.3", "172.31.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
-            "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1",
-            "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::7f00:1", "64:ff9b::a00:1", "2002:a00:1::1", "2001::1",
-            "2001:db8::1", "100::1",
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.0.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::7f00:1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::1",
+            "2001::1",
+            "2001:db8::1",
+            "100::1",
         ] {
             assert!(refused(&policy, address), "{address}");
         }
@@ -252,7 +276,11 @@ mod tests {
     #[test]
     fn the_operator_may_allow_loopback_and_networks() {
         let policy = AddressPolicy::public_only().with_loopback();
-        assert!(!refused(&policy, "127.0.0.2") && !refused(&policy, "::1") && !refused(&policy, "::ffff:127.0.0.1"));
+        assert!(
+            !refused(&policy, "127.0.0.2")
+                && !refused(&policy, "::1")
+                && !refused(&policy, "::ffff:127.0.0.1")
+        );
         assert!(refused(&policy, "10.0.0.1"));
         let policy = AddressPolicy::public_only().with_networks(["10.0.0.0/8".parse().unwrap()]);
         assert!(!refused(&policy, "10.9.9.9") && refused(&policy, "127.0.0.1"));
@@ -261,7 +289,13 @@ mod tests {
     #[test]
     fn literal_hosts_in_odd_spellings_are_seen_as_what_they_are() {
         let policy = AddressPolicy::public_only();
-        for url in ["http://2130706433/", "http://0x7f.1/", "http://[::1]/", "http://localhost/", "http://a.localhost./"] {
+        for url in [
+            "http://2130706433/",
+            "http://0x7f.1/",
+            "http://[::1]/",
+            "http://localhost/",
+            "http://a.localhost./",
+        ] {
             assert!(policy.check_url(&Url::parse(url).unwrap()).is_err(), "{url}");
         }
         assert!(policy.check_url(&Url::parse("https://example.com/").unwrap()).is_ok());

@@ -30,10 +30,10 @@ pub use endpoint::{BasicAuth, SourceEndpoint, SourceLimits};
 pub use error::SourceError;
 pub use exclusions::{Exclusion, ExclusionMatch, default_exclusions};
 pub use files::{FileEvent, FileProblem, FileReader, FileRequest};
-pub use listing::{ListCursor, ListPage, LeftOut, ListProblem, Lister};
+pub use listing::{LeftOut, ListCursor, ListPage, ListProblem, Lister};
 pub use preflight::{
-    DatabaseFacts, ExtensionFacts, FileFacts, HealthFacts, HostFacts, MountFacts, PathFacts, PhpFacts, PluginFacts, Preflight,
-    RootFacts, TableFacts, WordPressFacts,
+    DatabaseFacts, ExtensionFacts, FileFacts, HealthFacts, HostFacts, MountFacts, PathFacts, PhpFacts,
+    PluginFacts, Preflight, RootFacts, TableFacts, WordPressFacts,
 };
 pub use rows::{RowCursor, RowPage, RowReader, RowsEnd};
 pub use schema::{LeftOutObject, SourceSchema, TableMark};

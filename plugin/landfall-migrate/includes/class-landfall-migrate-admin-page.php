@@ -129,7 +129,8 @@ final class Landfall_Migrate_Admin_Page {
 		echo '</td></tr><tr><th scope="row"><label for="landfall_site">';
 		echo esc_html__( 'Site name', 'landfall-migrate' ) . '</label></th><td>';
 		echo '<input type="text" class="regular-text" id="landfall_site" name="landfall_site" required autocomplete="off" spellcheck="false" value="' . esc_attr( $site ) . '">';
-		echo '</td></tr></table><p class="submit"><button type="submit" class="button button-primary" name="landfall_do" value="migrate">';
+		echo '</td></tr></table><input type="hidden" name="landfall_do" value="migrate">';
+		echo '<p class="submit"><button type="submit" class="button button-primary">';
 		echo esc_html__( 'Migrate', 'landfall-migrate' ) . '</button></p></form>';
 	}
 
@@ -174,7 +175,8 @@ final class Landfall_Migrate_Admin_Page {
 		$label = $is_over ? __( 'Migrate again', 'landfall-migrate' ) : __( 'Disconnect from this migration', 'landfall-migrate' );
 		echo '<form method="post" action="' . esc_url( self::url() ) . '" id="landfall-forget">';
 		wp_nonce_field( self::FORM_ACTION );
-		echo '<button type="submit" class="button-link" name="landfall_do" value="forget">' . esc_html( $label ) . '</button></form>';
+		echo '<input type="hidden" name="landfall_do" value="forget">';
+		echo '<button type="submit" class="button-link">' . esc_html( $label ) . '</button></form>';
 	}
 
 	/**

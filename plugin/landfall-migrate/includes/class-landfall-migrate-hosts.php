@@ -11,20 +11,20 @@
 final class Landfall_Migrate_Hosts {
 
 	/**
-	 * The hosts of the home URL, the WordPress URL and this request: lower case, with any port but the default.
+	 * The hosts of the home URL, the WordPress URL and this request: lower case, without ports, which proxies map.
 	 *
 	 * @return array
 	 */
 	public static function known() {
 		$hosts = array( self::of_url( get_option( 'home' ) ), self::of_url( get_option( 'siteurl' ) ), self::of_url( home_url( '/' ) ) );
 		if ( isset( $_SERVER['HTTP_HOST'] ) ) {
-			$hosts[] = self::without_default_port( strtolower( (string) $_SERVER['HTTP_HOST'] ) );
+			$hosts[] = self::name( (string) $_SERVER['HTTP_HOST'] );
 		}
 		return array_values( array_unique( array_filter( $hosts ) ) );
 	}
 
 	/**
-	 * Host and port of a URL.
+	 * Host of a URL.
 	 *
 	 * @param mixed $url The URL.
 	 * @return string Empty when it has none.
@@ -34,8 +34,7 @@ final class Landfall_Migrate_Hosts {
 		if ( ! is_array( $parts ) || ! isset( $parts['host'] ) ) {
 			return '';
 		}
-		$host = strtolower( $parts['host'] );
-		return self::without_default_port( isset( $parts['port'] ) ? $host . ':' . $parts['port'] : $host );
+		return strtolower( $parts['host'] );
 	}
 
 	/**
@@ -45,22 +44,20 @@ final class Landfall_Migrate_Hosts {
 	 * @return bool
 	 */
 	public static function is_loopback( $host ) {
-		if ( 1 === preg_match( '/^\[::1\](:[0-9]+)?$/D', $host ) ) {
-			return true;
-		}
-		$name = preg_replace( '/:[0-9]+$/D', '', strtolower( $host ) );
-		return 'localhost' === $name
+		$name = self::name( $host );
+		return '[::1]' === $name
+			|| 'localhost' === $name
 			|| '.localhost' === substr( $name, -10 )
 			|| 1 === preg_match( '/^127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$/D', $name );
 	}
 
 	/**
-	 * Cuts off `:80` and `:443`.
+	 * A host without its port, in lower case.
 	 *
-	 * @param string $host Host and port.
+	 * @param string $host Host, with or without a port.
 	 * @return string
 	 */
-	private static function without_default_port( $host ) {
-		return preg_replace( '/:(80|443)$/D', '', $host );
+	public static function name( $host ) {
+		return preg_replace( '/:[0-9]+$/D', '', strtolower( $host ) );
 	}
 }

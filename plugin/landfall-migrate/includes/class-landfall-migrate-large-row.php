@@ -13,7 +13,7 @@
  */
 final class Landfall_Migrate_Large_Row {
 
-	const PART_BYTES = 524288;
+	const PART_BYTES = 262144;
 
 	/**
 	 * Speaks RAW. A connection of its own: that of the page still streams.

@@ -84,7 +84,7 @@ final class Landfall_Migrate_Request {
 	 * Checks signature, time, host and body, in this order; afterwards keys and params are there.
 	 *
 	 * @param array|null $credentials With `migration` and `secret`; null where no migration is under way.
-	 * @param array      $hosts       Hosts that this site goes by, lower case, with a port other than the default.
+	 * @param array      $hosts       Hosts that this site goes by, lower case, without ports.
 	 * @param int        $now         Seconds since 1970.
 	 * @return void
 	 * @throws Landfall_Migrate_Refusal When anything is wrong.
@@ -113,7 +113,7 @@ final class Landfall_Migrate_Request {
 		if ( abs( $now - (int) $this->auth['t'] ) > self::CLOCK_MAX_S ) {
 			throw new Landfall_Migrate_Refusal( 'clock_skew', 'The time of the request is too far from that of this server.' );
 		}
-		if ( ! in_array( strtolower( $this->field( 'host' ) ), $hosts, true ) ) {
+		if ( ! in_array( Landfall_Migrate_Hosts::name( $this->field( 'host' ) ), $hosts, true ) ) {
 			throw new Landfall_Migrate_Refusal( 'wrong_host', 'The request was signed for another host.' );
 		}
 		if ( ! hash_equals( hash( 'sha256', $this->field( 'p' ) ), $this->auth['h'] ) ) {

@@ -128,7 +128,8 @@ final class Landfall_Migrate_Row_Query {
 		$column = $this->table->columns[ $position ];
 		$name   = Landfall_Migrate_Database::name( $column['name'] );
 		$value  = 'json' === $column['data_type'] ? 'CAST(' . $name . ' AS CHAR)' : $name;
-		return 'SELECT SUBSTRING(CAST(' . $value . ' AS BINARY), ' . ( (int) $at + 1 ) . ', ' . (int) $length . ')'
+		// CONVERT, because CAST gives NULL for a value that is larger than max_allowed_packet.
+		return 'SELECT SUBSTRING(CONVERT(' . $value . ' USING binary), ' . ( (int) $at + 1 ) . ', ' . (int) $length . ')'
 			. $this->one( $key, $offset );
 	}
 

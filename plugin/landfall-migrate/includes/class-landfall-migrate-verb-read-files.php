@@ -90,13 +90,15 @@ final class Landfall_Migrate_Verb_Read_Files extends Landfall_Migrate_Verb {
 	 */
 	private function send_contents( $index, $handle, $path, array $stat, $offset ) {
 		$size  = $stat['size'];
+		$fresh = self::is_fresh( $stat );
+		$hash  = $fresh && 0 === $offset ? hash_init( 'crc32b' ) : null;
 		$begin = array(
 			'i'      => $index,
 			'size'   => $size,
 			'mtime'  => $stat['mtime'],
 			'mode'   => $stat['mode'] & 07777,
 			'offset' => $offset,
-			'stamp'  => self::stamp( $stat ),
+			'stamp'  => self::stamp( $stat ) . ( $fresh ? '-' . bin2hex( random_bytes( 8 ) ) : '' ),
 		);
 		$this->frames->send_json( Landfall_Migrate_Frames::FILE_BEGIN, $begin );
 		if ( $offset > $size || 0 !== fseek( $handle, $offset ) ) {
@@ -111,6 +113,9 @@ final class Landfall_Migrate_Verb_Read_Files extends Landfall_Migrate_Verb {
 				return true;
 			}
 			$offset += strlen( $chunk );
+			if ( null !== $hash ) {
+				hash_update( $hash, $chunk );
+			}
 			$this->frames->send( Landfall_Migrate_Frames::FILE_DATA, $chunk );
 			if ( $offset < $size && $this->is_spent() ) {
 				return false;
@@ -118,7 +123,8 @@ final class Landfall_Migrate_Verb_Read_Files extends Landfall_Migrate_Verb {
 		}
 		clearstatcache( true, $path );
 		$after = @stat( $path );
-		if ( false === $after || self::stamp( $after ) !== self::stamp( $stat ) ) {
+		$is_same = false !== $after && self::stamp( $after ) === self::stamp( $stat );
+		if ( ! $is_same || ( null !== $hash && hash_final( $hash ) !== @hash_file( 'crc32b', $path ) ) ) {
 			$this->send_error( $index, 'changed' );
 		} else {
 			$this->frames->send_json( Landfall_Migrate_Frames::FILE_END, array( 'i' => $index ) );
@@ -160,6 +166,17 @@ final class Landfall_Migrate_Verb_Read_Files extends Landfall_Migrate_Verb {
 		}
 		$parent = dirname( $path );
 		return is_dir( $parent ) && ! is_readable( $parent ) ? 'unreadable' : 'vanished';
+	}
+
+	/**
+	 * Whether a file changed so lately that another change would not show: its time has whole seconds. What is read of
+	 * such a file is compared with a second reading, and never gone on with in a later request.
+	 *
+	 * @param array $stat What stat() says.
+	 * @return bool
+	 */
+	private static function is_fresh( array $stat ) {
+		return max( $stat['mtime'], $stat['ctime'] ) >= time() - 1;
 	}
 
 	/**

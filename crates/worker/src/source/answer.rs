@@ -171,7 +171,8 @@ impl Answer {
         let json = self
             .keyed(KeyedFrame::Header, frame)
             .ok_or_else(|| protocol("the answer is not one to this request (a cache, or another site)"))?;
-        let header: Header = serde_json::from_slice(json).map_err(|_| protocol("the header cannot be read"))?;
+        let header: Header =
+            serde_json::from_slice(json).map_err(|_| protocol("the header cannot be read"))?;
         if header.nonce != self.expected.nonce || header.migration != self.expected.migration {
             return Err(protocol("the header is that of another request"));
         }
@@ -222,7 +223,9 @@ impl Answer {
                 .open(frame.payload, &[frame.kind_byte, frame.flags], frame.sequence)
                 .map_err(|error| protocol(&error.to_string()))?,
             (None, false) => frame.payload,
-            (Some(_), false) | (None, true) => return Err(protocol("a frame is not encrypted as the header says")),
+            (Some(_), false) | (None, true) => {
+                return Err(protocol("a frame is not encrypted as the header says"));
+            }
         };
         if frame.flags & FLAG_DEFLATED == 0 { Ok(payload) } else { inflate(&payload) }
     }
@@ -263,7 +266,9 @@ fn refused(refusal: Refusal, is_keyed: bool) -> SourceError {
         "table_changed" => SourceError::TableChanged,
         "row_changed" => SourceError::RowChanging,
         "php_fatal" => SourceError::PhpFatal { detail },
-        other => SourceError::Protocol(format!("the plugin refuses with `{}`: {detail}", other.escape_debug())),
+        other => {
+            SourceError::Protocol(format!("the plugin refuses with `{}`: {detail}", other.escape_debug()))
+        }
     }
 }
 

@@ -37,7 +37,8 @@ impl SourceClient {
 
     /// What there is to know before anything is read. `exclusions` decide which files are counted.
     pub async fn preflight(&self, exclusions: &[Exclusion]) -> Result<Preflight, SourceError> {
-        let frames = self.collect(Verb::Preflight, json!({ "exclude": exclusions, "loopback": true })).await?;
+        let frames =
+            self.collect(Verb::Preflight, json!({ "exclude": exclusions, "loopback": true })).await?;
         Preflight::from_parts(frames)
     }
 
@@ -94,7 +95,8 @@ impl SourceClient {
             match answer.next().await? {
                 Step::Complete(_) => return Ok(frames),
                 Step::Frame(FrameKind::Json, payload) => {
-                    frames.push(serde_json::from_slice(&payload).map_err(|_| protocol("a frame is not JSON"))?);
+                    frames
+                        .push(serde_json::from_slice(&payload).map_err(|_| protocol("a frame is not JSON"))?);
                 }
                 Step::Frame(..) => return Err(protocol("a frame of another verb")),
             }

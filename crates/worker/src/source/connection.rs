@@ -93,7 +93,9 @@ impl Connection {
         let result = self.ask_with(permit, verb, params).await;
         if let Err(error) = &result {
             self.pace.went_badly();
-            if error.is_of_the_route() || matches!(error, SourceError::Redirected { .. } | SourceError::ClockSkew(_)) {
+            if error.is_of_the_route()
+                || matches!(error, SourceError::Redirected { .. } | SourceError::ClockSkew(_))
+            {
                 // Another way may be open, or the clock was set; the next request finds out.
                 self.greeting.lock().await.take();
             }
@@ -179,9 +181,9 @@ impl Connection {
     ) -> (String, HeaderValue) {
         let keys = &self.endpoint.keys;
         let params = match cipher {
-            Some(cipher) => {
-                URL_SAFE.encode(Sealer::new(cipher, &keys.sealing_key("params", nonce, "")).seal(params, b"params", 0))
-            }
+            Some(cipher) => URL_SAFE.encode(
+                Sealer::new(cipher, &keys.sealing_key("params", nonce, "")).seal(params, b"params", 0),
+            ),
             None => URL_SAFE.encode(params),
         };
         let host = host_of(url);
@@ -189,7 +191,8 @@ impl Connection {
         let body_hash = sha256_hex(params.as_bytes());
         let time = now_s() + clock_offset_s;
         let migration = &self.endpoint.migration;
-        let signed = Signed { host: &host, verb: verb.name(), migration, time, nonce, cipher, body_hash: &body_hash };
+        let signed =
+            Signed { host: &host, verb: verb.name(), migration, time, nonce, cipher, body_hash: &body_hash };
         let signature = keys.sign_request(&signed);
         let verb = verb.name();
         let auth = format!("m={migration},t={time},n={nonce},h={body_hash},s={signature}");

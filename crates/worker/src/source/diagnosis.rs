@@ -86,7 +86,9 @@ pub(crate) fn diagnose(page: &Page<'_>) -> SourceError {
         403 => SourceError::Forbidden { page: summary },
         405 => SourceError::MethodForbidden { page: summary },
         406 | 418 | 451 => SourceError::BlockedByFirewall { by: "A firewall", page: summary },
-        413 | 414 | 431 => SourceError::BlockedByFirewall { by: "A limit on the size of requests", page: summary },
+        413 | 414 | 431 => {
+            SourceError::BlockedByFirewall { by: "A limit on the size of requests", page: summary }
+        }
         503 if retry_after.is_some() => SourceError::RateLimited { retry_after },
         500..=599 => SourceError::ServerError { page: summary },
         _other => SourceError::PluginMissing { page: summary },
@@ -127,9 +129,9 @@ fn find_cause(part: &(dyn std::error::Error + 'static)) -> Option<Cause> {
     if part.downcast_ref::<rustls::Error>().is_some() {
         return Some(Cause::Tls);
     }
-    // An I/O error hides its cause from `source()`: rustls' errors come wrapped in one.
+    // An I/O error hides its cause from `source()`: rustls' errors come wrapped in one or two.
     let inner = part.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref)?;
-    inner.downcast_ref::<rustls::Error>().map(|_| Cause::Tls)
+    find_cause(inner)
 }
 
 fn boxed(error: reqwest::Error) -> BoxedError {
@@ -137,7 +139,8 @@ fn boxed(error: reqwest::Error) -> BoxedError {
 }
 
 fn firewall(page: &Page<'_>, text: &str) -> Option<&'static str> {
-    let header = |name: &str| page.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header =
+        |name: &str| page.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if header("cf-mitigated").eq_ignore_ascii_case("challenge") {
         return Some("Cloudflare");
     }
@@ -166,7 +169,8 @@ fn summarise(page: &Page<'_>, text: &str) -> String {
     if let Some(server) = page.headers.get(reqwest::header::SERVER).and_then(|value| value.to_str().ok()) {
         summary.push_str(&format!(" from {}", clean(server, 40)));
     }
-    let title = text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title);
+    let title =
+        text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title);
     match title {
         Some(title) => summary.push_str(&format!(", titled \"{}\"", clean(title, 80))),
         None if text.is_empty() => summary.push_str(", empty"),
@@ -203,7 +207,8 @@ mod tests {
     use super::*;
 
     fn code(status: u16, headers: &[(&'static str, &str)], body: &str) -> &'static str {
-        let headers: HeaderMap = headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
+        let headers: HeaderMap =
+            headers.iter().map(|(k, v)| (k.parse().unwrap(), v.parse().unwrap())).collect();
         let status = StatusCode::from_u16(status).unwrap();
         diagnose(&Page { status, headers: &headers, body: body.as_bytes() }).code()
     }
@@ -222,7 +227,12 @@ mod tests {
             (406, &[], "Not Acceptable!", "source.blocked_by_firewall"),
             (413, &[], "Request Entity Too Large", "source.blocked_by_firewall"),
             (405, &[], "", "source.method_forbidden"),
-            (403, &[], "This distribution is not configured to allow the HTTP request method", "source.method_forbidden"),
+            (
+                403,
+                &[],
+                "This distribution is not configured to allow the HTTP request method",
+                "source.method_forbidden",
+            ),
             (429, &[("retry-after", "30")], "", "source.rate_limited"),
             (503, &[("retry-after", "30")], "busy", "source.rate_limited"),
             (503, &[], "Briefly unavailable for scheduled maintenance. Check back", "source.maintenance"),
@@ -243,6 +253,9 @@ mod tests {
         let page = Page { status: StatusCode::OK, headers: &headers, body: body.as_bytes() };
         let text = diagnose(&page).to_string();
         assert!(text.len() < 400 && !text.contains('\n'), "{text}");
-        assert_eq!(retry_after(&[(reqwest::header::RETRY_AFTER, "7".parse().unwrap())].into_iter().collect()), Some(Duration::from_secs(7)));
+        assert_eq!(
+            retry_after(&[(reqwest::header::RETRY_AFTER, "7".parse().unwrap())].into_iter().collect()),
+            Some(Duration::from_secs(7))
+        );
     }
 }

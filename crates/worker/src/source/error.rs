@@ -161,7 +161,9 @@ impl SourceError {
             Self::RateLimited { .. } => "source.rate_limited",
             Self::ServerError { .. } | Self::Database { .. } => "source.server_error",
             Self::PhpFatal { .. } => "source.php_fatal",
-            Self::Protocol(_) | Self::TableChanged | Self::TableUnknown { .. } | Self::RowChanging => "source.protocol",
+            Self::Protocol(_) | Self::TableChanged | Self::TableUnknown { .. } | Self::RowChanging => {
+                "source.protocol"
+            }
             Self::PluginVersion { .. } => "source.plugin_version",
             Self::EncryptionUnavailable => "source.encryption_unavailable",
             Self::RowTooLarge(_) => "source.row_too_large",

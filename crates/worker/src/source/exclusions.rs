@@ -41,7 +41,8 @@ pub fn default_exclusions() -> Vec<Exclusion> {
         ("desktop", "__MACOSX"),
     ];
     let globs = [("logs", "error_log"), ("logs", "*.log"), ("logs", "php_errorlog"), ("backups", "*.wpress")];
-    let rule = |id: &str, matches, value: &str| Exclusion { id: id.to_owned(), matches, value: value.to_owned() };
+    let rule =
+        |id: &str, matches, value: &str| Exclusion { id: id.to_owned(), matches, value: value.to_owned() };
     paths
         .map(|(id, path)| rule(id, ExclusionMatch::Path, path))
         .chain(names.map(|(id, name)| rule(id, ExclusionMatch::Name, name)))

@@ -80,7 +80,11 @@ struct Item {
 }
 
 impl Lister {
-    pub(super) fn new(connection: Arc<Connection>, cursor: Option<ListCursor>, exclusions: &[Exclusion]) -> Self {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        cursor: Option<ListCursor>,
+        exclusions: &[Exclusion],
+    ) -> Self {
         let repeats = Repeats::new(Arc::clone(&connection.limits));
         Self { connection, exclude: json!(exclusions), cursor, answer: None, repeats, is_done: false }
     }
@@ -132,8 +136,8 @@ impl Lister {
 
 fn read_page(payload: &[u8]) -> Result<ListPage, SourceError> {
     let (cursor, at) = split_cursor(payload)?;
-    let items: Vec<Item> =
-        serde_json::from_slice(&payload[at..]).map_err(|_| protocol("a page of the listing cannot be read"))?;
+    let items: Vec<Item> = serde_json::from_slice(&payload[at..])
+        .map_err(|_| protocol("a page of the listing cannot be read"))?;
     let mut page = ListPage {
         entries: Vec::with_capacity(items.len()),
         left_out: Vec::new(),

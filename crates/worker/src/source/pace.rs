@@ -175,7 +175,11 @@ impl Repeats {
         let doubled = self.limits.backoff * 2_u32.saturating_pow(self.failures.min(8));
         let jitter = rand::rng().random_range(0.75..1.25);
         self.failures += 1;
-        tracing::debug!(error.code = error.code(), failures = self.failures, "repeating a request to the source");
+        tracing::debug!(
+            error.code = error.code(),
+            failures = self.failures,
+            "repeating a request to the source"
+        );
         tokio::time::sleep(doubled.mul_f64(jitter).max(asked.unwrap_or_default())).await;
         Ok(())
     }
@@ -220,7 +224,8 @@ mod tests {
 
     #[tokio::test]
     async fn repeats_end_and_lasting_errors_are_not_repeated() {
-        let limits = Arc::new(SourceLimits { backoff: Duration::ZERO, repeats: 2, ..SourceLimits::default() });
+        let limits =
+            Arc::new(SourceLimits { backoff: Duration::ZERO, repeats: 2, ..SourceLimits::default() });
         let mut repeats = Repeats::new(Arc::clone(&limits));
         assert!(repeats.after(SourceError::BasicAuth).await.is_err());
         assert!(repeats.after(SourceError::CutOff).await.is_ok());

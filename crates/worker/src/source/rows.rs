@@ -54,6 +54,8 @@ pub struct RowReader {
     part: Vec<u8>,
     answer: Option<Answer>,
     repeats: Repeats,
+    /// How often the large row under way changed.
+    changes: u32,
     end: Option<RowsEnd>,
 }
 
@@ -69,6 +71,7 @@ impl RowReader {
             part: Vec::new(),
             answer: None,
             repeats,
+            changes: 0,
             end: None,
         }
     }
@@ -81,9 +84,9 @@ impl RowReader {
                 Ok(None) => {}
                 Err(error) => {
                     self.answer = None;
-                    if matches!(error, SourceError::RowChanging) {
-                        self.part.clear();
-                        self.cursor = self.whole.clone();
+                    self.restart_row(&error);
+                    if self.changes > self.connection.limits.restarts {
+                        return Err(error);
                     }
                     self.repeats.after(error).await?;
                 }
@@ -95,6 +98,15 @@ impl RowReader {
     /// What the source said at the end; none before it.
     pub fn end(&self) -> Option<RowsEnd> {
         self.end
+    }
+
+    /// A large row that changed while it was read is read again from its beginning.
+    fn restart_row(&mut self, error: &SourceError) {
+        if matches!(error, SourceError::RowChanging) {
+            self.part.clear();
+            self.cursor = self.whole.clone();
+            self.changes += 1;
+        }
     }
 
     async fn step(&mut self) -> Result<Option<RowPage>, SourceError> {
@@ -126,7 +138,8 @@ impl RowReader {
         if !self.part.is_empty() {
             return Err(protocol("rows within a large row"));
         }
-        let (rows, rest) = payload.split_first_chunk::<4>().ok_or_else(|| protocol("rows without a count"))?;
+        let (rows, rest) =
+            payload.split_first_chunk::<4>().ok_or_else(|| protocol("rows without a count"))?;
         let (cursor, at) = split_cursor(rest)?;
         let next = RowCursor(STANDARD.encode(cursor));
         let block = RowBlock { rows: u32::from_le_bytes(*rows).into(), bytes: payload.slice(4 + at..) };
@@ -144,7 +157,7 @@ impl RowReader {
         self.part.extend_from_slice(&rest[at..]);
         if *is_last == 0 {
             self.cursor = Some(next);
-            // Within a row only more bytes are progress; a row that keeps changing is not.
+            self.repeats.progress();
             return Ok(None);
         }
         let block = RowBlock { rows: 1, bytes: std::mem::take(&mut self.part).into() };
@@ -153,7 +166,8 @@ impl RowReader {
 
     /// Checks a block and moves behind it.
     fn pass(&mut self, block: RowBlock, next: RowCursor) -> Result<RowPage, SourceError> {
-        let is_whole = block.rows > 0 && block.for_each_row::<crate::model::BadBlock>(self.columns, |_| Ok(())).is_ok();
+        let is_whole =
+            block.rows > 0 && block.for_each_row::<crate::model::BadBlock>(self.columns, |_| Ok(())).is_ok();
         if !is_whole {
             return Err(protocol("rows that do not fit the table's columns"));
         }
@@ -162,6 +176,7 @@ impl RowReader {
         }
         self.cursor = Some(next.clone());
         self.whole = Some(next.clone());
+        self.changes = 0;
         self.repeats.progress();
         Ok(RowPage { block, next })
     }

@@ -48,7 +48,10 @@ pub struct TableMark {
 }
 
 /// Reads the whole schema.
-pub(super) async fn read(connection: &Arc<Connection>, all_tables: bool) -> Result<SourceSchema, SourceError> {
+pub(super) async fn read(
+    connection: &Arc<Connection>,
+    all_tables: bool,
+) -> Result<SourceSchema, SourceError> {
     let mut found = SourceSchema::default();
     let mut after = String::new();
     let mut repeats = Repeats::new(Arc::clone(&connection.limits));
@@ -78,7 +81,9 @@ async fn read_page(
     found.left_out.retain(|object| object.what.contains("table") || object.what == "sequence");
     let mut answer = connection.ask(Verb::Schema, params).await?;
     loop {
-        let Some(facts) = next_json(&mut answer).await? else { return Err(protocol("a frame of another verb")) };
+        let Some(facts) = next_json(&mut answer).await? else {
+            return Err(protocol("a frame of another verb"));
+        };
         let facts = match facts {
             Item::Facts(facts) => facts,
             Item::Complete(facts) => return Ok(facts["done"].as_bool() == Some(true)),
@@ -118,7 +123,8 @@ fn take(facts: Value, found: &mut SourceSchema) -> Result<Option<String>, Source
         }
         "left_out" => {
             let object: LeftOutObject = serde_json::from_value(facts).map_err(bad)?;
-            let after = (object.what.contains("table") || object.what == "sequence").then(|| object.name.clone());
+            let after =
+                (object.what.contains("table") || object.what == "sequence").then(|| object.name.clone());
             found.left_out.push(object);
             return Ok(after);
         }
@@ -140,7 +146,8 @@ pub(super) async fn read_marks(
     let mut marks: Vec<TableMark> = Vec::with_capacity(tables.len());
     let mut repeats = Repeats::new(Arc::clone(&connection.limits));
     while marks.len() < tables.len() {
-        let rest: Vec<Value> = tables[marks.len()..].iter().take(400).map(|name| json!({ "name": name })).collect();
+        let rest: Vec<Value> =
+            tables[marks.len()..].iter().take(400).map(|name| json!({ "name": name })).collect();
         match read_some_marks(connection, json!({ "tables": rest }), &mut marks).await {
             Ok(()) => repeats.progress(),
             Err(error) => repeats.after(error).await?,
