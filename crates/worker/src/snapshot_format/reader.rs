@@ -124,15 +124,27 @@ impl SnapshotReader {
         let mut tables: BTreeMap<String, Vec<RowsPart>> = BTreeMap::new();
         for segment in self.segments.iter() {
             for record in ledger::records(self.staging.as_ref(), segment).await? {
-                if let Record::Rows { object, table, part, rows, row_bytes, rows_hash } = record {
-                    let parts = tables.entry(table).or_default();
-                    if part == 0 {
-                        parts.clear();
+                match record {
+                    Record::Rows { object, table, part, rows, row_bytes, rows_hash } => {
+                        let parts = tables.entry(table).or_default();
+                        if part == 0 {
+                            parts.clear();
+                        }
+                        if part as usize != parts.len() {
+                            return Err(SnapshotError::corrupt(&object.key, "a part of the table is missing"));
+                        }
+                        parts.push(RowsPart { object, part, rows, row_bytes, rows_hash });
                     }
-                    if part as usize != parts.len() {
-                        return Err(SnapshotError::corrupt(&object.key, "a part of the table is missing"));
+                    // A table that was read again and found empty has no part 0 that would say so.
+                    Record::Table { table, parts, .. } => {
+                        tables.entry(table).or_default().truncate(parts as usize);
                     }
-                    parts.push(RowsPart { object, part, rows, row_bytes, rows_hash });
+                    Record::Inventory { .. }
+                    | Record::Pack { .. }
+                    | Record::Chunk { .. }
+                    | Record::Dropped { .. }
+                    | Record::Unread { .. }
+                    | Record::LeftOut { .. } => {}
                 }
             }
         }
@@ -347,7 +359,7 @@ impl FileItems {
 
 impl Record {
     /// The objects that a record names.
-    fn objects(&self) -> Vec<&ObjectRef> {
+    pub(crate) fn objects(&self) -> Vec<&ObjectRef> {
         match self {
             Record::Pack { object, index, .. } => vec![object, index],
             Record::Inventory { object, .. }

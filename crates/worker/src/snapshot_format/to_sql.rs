@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::model::{BadBlock, RowBlock, Table};
+use crate::model::{BadBlock, RowBlock, Schema, Table};
 
 /// Why rows could not be written as SQL.
 #[derive(Debug, thiserror::Error)]
@@ -55,4 +55,27 @@ fn write_value(value: Option<&[u8]>, data_type: &str, out: &mut dyn Write) -> st
     }
     out.write_all(b"0x")?;
     bytes.iter().try_for_each(|byte| write!(out, "{byte:02X}"))
+}
+
+/// The schema as SQL, in an order in which it can be run: tables with checks of foreign keys off, then the rest.
+pub fn schema_sql(schema: &Schema) -> String {
+    let mut sql = String::from("SET FOREIGN_KEY_CHECKS = 0;\n");
+    for table in &schema.tables {
+        sql.push_str(&table.create_sql);
+        sql.push_str(";\n");
+    }
+    let others = [
+        ("view", &schema.views),
+        ("trigger", &schema.triggers),
+        ("routine", &schema.routines),
+        ("event", &schema.events),
+    ];
+    for (what, objects) in others {
+        for object in objects {
+            let mode = object.sql_mode.replace('\'', "''");
+            sql.push_str(&format!("-- {what} {}\n", object.name.replace(['\n', '\r'], " ")));
+            sql.push_str(&format!("SET SQL_MODE = '{mode}';\nDELIMITER ;;\n{};;\nDELIMITER ;\n", object.create_sql));
+        }
+    }
+    sql
 }
