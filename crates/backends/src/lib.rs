@@ -6,6 +6,7 @@
 mod due;
 mod limits;
 pub mod memory;
+pub mod rabbitmq;
 pub mod redis;
 pub mod seal;
 pub mod sqlite;

@@ -15,3 +15,8 @@ pub(crate) const FEED_LINES: u64 = 10_000;
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(SCORE_MAX / 2)
 }
+
+/// A number of lines as every server reads it: more than this many come in no answer.
+pub(crate) fn lines(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(u32::MAX)
+}

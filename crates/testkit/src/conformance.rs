@@ -15,7 +15,6 @@ pub mod queue;
 pub mod staging;
 pub mod store;
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -24,11 +23,7 @@ use anyhow::{Result, bail};
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks again and again until there is an answer.
-pub async fn eventually<T, F, R>(what: &str, mut ask: F) -> Result<T>
-where
-    F: FnMut() -> R,
-    R: Future<Output = Result<Option<T>>>,
-{
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await? {

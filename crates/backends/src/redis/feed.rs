@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::link::Link;
+use crate::limits::lines;
 
 /// How long the reader blocks at a time.
 const BLOCK: Duration = Duration::from_secs(2);
@@ -79,7 +80,7 @@ impl Feed {
 
     async fn items(&self, after: &str, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
         let mut command = redis::cmd("XRANGE");
-        command.arg(self.key()).arg(format!("({after}")).arg("+").arg("COUNT").arg(limit);
+        command.arg(self.key()).arg(format!("({after}")).arg("+").arg("COUNT").arg(lines(limit));
         let reply: StreamRangeReply = self.link.command(&command).await?;
         reply.ids.iter().map(feed_item).collect()
     }

@@ -43,4 +43,5 @@ if after_score ~= '' then
   end
 end
 
+if limit == 0 then return { now, {} } end -- A range that ends before its start counts from the other end.
 return { now, redis.call(range, key, first, first + limit - 1, 'WITHSCORES') }

@@ -14,7 +14,7 @@ use redis::streams::{StreamId, StreamRangeReply};
 use super::commit::{document_name, parse_time};
 use super::link::Link;
 use crate::due::fair_share;
-use crate::limits::{SCORE_MAX, micros};
+use crate::limits::{SCORE_MAX, lines, micros};
 
 static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.lua")));
 static DUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("due.lua")));
@@ -45,7 +45,7 @@ pub(super) async fn events(
 ) -> Result<Vec<StoredLine>, StoreError> {
     let Some(first) = after.checked_add(1).filter(|_| limit > 0) else { return Ok(Vec::new()) };
     let mut command = redis::cmd("XRANGE");
-    command.arg(link.key("events", stream)).arg(format!("{first}-0")).arg("+").arg("COUNT").arg(limit);
+    command.arg(link.key("events", stream)).arg(format!("{first}-0")).arg("+").arg("COUNT").arg(lines(limit));
     let reply: StreamRangeReply = link.command(&command).await?;
     reply.ids.iter().map(stored_line).collect()
 }
@@ -67,7 +67,7 @@ pub(super) async fn index(link: &Link, query: &IndexQuery) -> Result<(StoreTime,
         Some(entry) => (entry.score.to_string(), entry.member.as_str()),
         None => (String::new(), ""),
     };
-    let limit = query.limit.to_string();
+    let limit = lines(query.limit).to_string();
     let args: [&[u8]; 5] =
         [query.index.as_bytes(), order.as_bytes(), score.as_bytes(), member.as_bytes(), limit.as_bytes()];
     let (time, page): (String, Vec<(String, f64)>) = link.script(&INDEX, &args).await?;
@@ -110,7 +110,7 @@ type RawEntry = (String, String, String, u32, u64, Vec<u8>);
 
 pub(super) async fn due(link: &Link, query: &DueQuery) -> Result<(StoreTime, Vec<OutboxEntry>), StoreError> {
     let [tenants, per_tenant, epoch] =
-        [query.tenants.to_string(), query.per_tenant.to_string(), query.epoch.to_string()];
+        [lines(query.tenants).to_string(), lines(query.per_tenant).to_string(), query.epoch.to_string()];
     let args: [&[u8]; 4] = [query.lane.as_bytes(), tenants.as_bytes(), per_tenant.as_bytes(), epoch.as_bytes()];
     let (time, raw): (String, Vec<RawEntry>) = link.script(&DUE, &args).await?;
     let mut entries = Vec::with_capacity(raw.len());

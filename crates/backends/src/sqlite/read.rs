@@ -10,13 +10,10 @@ use rusqlite::{OptionalExtension, Row};
 use super::commit::time;
 use super::thread::Session;
 use crate::due::fair_share;
+use crate::limits::lines;
 
 /// Entries of another epoch that one question looks at; the rest come with a later one.
 const CLAIMED_MAX: i64 = 1_000;
-
-fn limited(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
-}
 
 pub(super) fn load(
     session: &mut Session,
@@ -57,7 +54,7 @@ pub(super) fn events(
         .prepare_cached(
             "SELECT number, at, body FROM events WHERE stream = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
         )?
-        .query_map((stream, after, limited(limit)), |row| {
+        .query_map((stream, after, lines(limit)), |row| {
             Ok(StoredLine { id: row.get(0)?, at: time(row.get(1)?), body: bytes(row, 2)? })
         })?
         .collect()
@@ -90,7 +87,7 @@ pub(super) fn index(
     let entries = session
         .connection
         .prepare_cached(sql)?
-        .query_map((&query.index, score, member, until, limited(query.limit)), |row| {
+        .query_map((&query.index, score, member, until, lines(query.limit)), |row| {
             Ok(IndexEntry { member: row.get(0)?, score: row.get(1)? })
         })?
         .collect::<Result<_, _>>()?;
@@ -121,14 +118,14 @@ pub(super) fn due(session: &mut Session, query: &DueQuery) -> rusqlite::Result<(
         .prepare_cached(
             "SELECT tenant FROM outbox WHERE lane = ?1 AND due <= ?2 GROUP BY tenant ORDER BY MIN(due), tenant LIMIT ?3",
         )?
-        .query_map((&query.lane, now, limited(query.tenants)), |row| row.get(0))?
+        .query_map((&query.lane, now, lines(query.tenants)), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut entries: Vec<OutboxEntry> = Vec::new();
     let mut of_tenant = session.connection.prepare_cached(
         "SELECT * FROM outbox WHERE lane = ?1 AND tenant = ?2 AND due <= ?3 ORDER BY due, id LIMIT ?4",
     )?;
     for tenant in &tenants {
-        let found = of_tenant.query_map((&query.lane, tenant, now, limited(query.per_tenant)), outbox_entry)?;
+        let found = of_tenant.query_map((&query.lane, tenant, now, lines(query.per_tenant)), outbox_entry)?;
         for entry in found {
             entries.push(entry?);
         }
@@ -167,7 +164,7 @@ pub(super) fn feed(session: &mut Session, after: i64, limit: usize) -> rusqlite:
     session
         .connection
         .prepare_cached("SELECT position, stream, number FROM feed WHERE position > ?1 ORDER BY position LIMIT ?2")?
-        .query_map((after, limited(limit)), |row| {
+        .query_map((after, lines(limit)), |row| {
             Ok(FeedItem { position: row.get::<_, i64>(0)?.to_string(), stream: row.get(1)?, event: row.get(2)? })
         })?
         .collect()

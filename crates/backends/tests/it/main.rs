@@ -1,6 +1,9 @@
 //! Every implementation through its port's conformance suite, against the real servers, and what each does beyond it.
 
 mod memory;
+mod rabbitmq;
+mod rabbitmq_outages;
 mod redis;
+mod redis_outages;
 mod servers;
 mod sqlite;

@@ -172,6 +172,7 @@ pub async fn nothing_is_lost_between_several_consumers(queue: Subject) -> Result
             async move { queue.publish(IMPORT, &n.to_be_bytes()).await }
         })
         .buffer_unordered(100)
+        .map_err(anyhow::Error::from)
         .try_collect::<()>();
     let collect = async {
         let mut missing: BTreeSet<Vec<u8>> = (0..MESSAGES).map(|n| n.to_be_bytes().to_vec()).collect();
@@ -180,10 +181,7 @@ pub async fn nothing_is_lost_between_several_consumers(queue: Subject) -> Result
         }
         anyhow::Ok(())
     };
-    let (published, collected) =
-        tokio::time::timeout(Duration::from_secs(60), async { tokio::join!(publish, collect) }).await?;
-    published?;
-    collected?;
+    tokio::time::timeout(Duration::from_secs(60), async { tokio::try_join!(publish, collect) }).await??;
     consumers.shutdown().await;
     Ok(())
 }

@@ -87,7 +87,9 @@ pub async fn keys_list_in_byte_order_page_by_page(staging: Subject) -> Result<()
         staging.put(key, "x".into()).await?;
     }
     keys.sort();
-    for (prefix, limit) in [("", 7), ("s/", 1), ("s/", 100), ("s/a", 2), ("s/a/", 2), ("s/n/01", 3), ("none", 3)] {
+    for (prefix, limit) in
+        [("", 7), ("s/", 1), ("s/", 100), ("s/a", 2), ("s/a/", 2), ("s/n/01", 3), ("none", 3)]
+    {
         let expected: Vec<String> = keys.iter().filter(|key| key.starts_with(prefix)).cloned().collect();
         let mut listed: Vec<String> = Vec::new();
         loop {

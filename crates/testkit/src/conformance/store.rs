@@ -13,8 +13,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use landfall_common::RequestId;
 use landfall_common::ports::{
-    Commit, Document, DocumentKey, DocumentKind, DocumentWrite, Expect, IndexEntry, IndexQuery, IndexWrite, Order,
-    OutboxWrite, Score, Store, Write,
+    Commit, Document, DocumentKey, DocumentKind, DocumentWrite, Expect, IndexEntry, IndexQuery, IndexWrite,
+    Order, OutboxWrite, Score, Store, Write,
 };
 use uuid::Uuid;
 

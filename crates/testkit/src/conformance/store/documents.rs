@@ -11,7 +11,9 @@ use crate::conformance::eventually;
 
 pub async fn a_written_document_reads_back_byte_for_byte(store: Subject) -> Result<()> {
     let every_byte: Vec<u8> = (0..=255).cycle().take(70_000).collect();
-    for (id, body) in [("empty", Bytes::new()), ("binary", Bytes::from(every_byte)), ("odd {id}: é*\n", "x".into())] {
+    for (id, body) in
+        [("empty", Bytes::new()), ("binary", Bytes::from(every_byte)), ("odd {id}: é*\n", "x".into())]
+    {
         let write = DocumentWrite { write: Write::Put(body.clone()), ..put(id, Expect::Absent, b"") };
         store.commit(&with_document(write)).await?;
         assert_eq!(document(&store, id).await?, Some(Document { version: 1, body }), "{id}");
@@ -26,7 +28,8 @@ pub async fn documents_load_in_the_order_asked_for(store: Subject) -> Result<()>
     store.commit(&both).await?;
     let site_b = DocumentKey::new(DocumentKind::Site, "b");
     let (time, found) = store.load(&[site_b, key("b"), key("a"), key("a")]).await?;
-    let bodies: Vec<Option<Bytes>> = found.into_iter().map(|found| found.map(|document| document.body)).collect();
+    let bodies: Vec<Option<Bytes>> =
+        found.into_iter().map(|found| found.map(|document| document.body)).collect();
     assert_eq!(bodies, [Some("B".into()), None, Some("A".into()), Some("A".into())]);
     let (later, nothing) = store.load(&[]).await?;
     assert!(nothing.is_empty());
@@ -78,7 +81,9 @@ pub async fn a_deleted_document_does_not_reuse_its_versions(store: Subject) -> R
     let again = store.commit(&with_document(delete)).await;
     assert!(matches!(again, Err(CommitError::Conflict { .. })), "{again:?}");
     // Deleting what is not there is no error where nothing was expected.
-    store.commit(&with_document(DocumentWrite { write: Write::Delete, ..put("a", Expect::Any, b"") })).await?;
+    store
+        .commit(&with_document(DocumentWrite { write: Write::Delete, ..put("a", Expect::Any, b"") }))
+        .await?;
     store.commit(&with_document(put("a", Expect::Absent, b"new"))).await?;
     let version = document(&store, "a").await?.context("written again")?.version;
     assert!(version > 3, "version {version} was used before");
@@ -86,8 +91,10 @@ pub async fn a_deleted_document_does_not_reuse_its_versions(store: Subject) -> R
 }
 
 pub async fn an_expired_document_is_absent_and_does_not_reuse_its_versions(store: Subject) -> Result<()> {
-    let brief = DocumentWrite { expires_in: Some(Duration::from_millis(30)), ..put("a", Expect::Absent, b"1") };
-    let lasting = DocumentWrite { expires_in: Some(Duration::from_secs(3600)), ..put("b", Expect::Absent, b"1") };
+    let brief =
+        DocumentWrite { expires_in: Some(Duration::from_millis(30)), ..put("a", Expect::Absent, b"1") };
+    let lasting =
+        DocumentWrite { expires_in: Some(Duration::from_secs(3600)), ..put("b", Expect::Absent, b"1") };
     store.commit(&with_document(brief)).await?;
     store.commit(&with_document(lasting)).await?;
     eventually("it expires", async || Ok(document(&store, "a").await?.is_none().then_some(()))).await?;
@@ -101,12 +108,15 @@ pub async fn an_expired_document_is_absent_and_does_not_reuse_its_versions(store
 }
 
 pub async fn a_document_written_again_without_expiry_stays(store: Subject) -> Result<()> {
-    let brief = DocumentWrite { expires_in: Some(Duration::from_millis(100)), ..put("a", Expect::Absent, b"1") };
-    let witness = DocumentWrite { expires_in: Some(Duration::from_millis(200)), ..put("b", Expect::Absent, b"1") };
+    let brief =
+        DocumentWrite { expires_in: Some(Duration::from_millis(100)), ..put("a", Expect::Absent, b"1") };
+    let witness =
+        DocumentWrite { expires_in: Some(Duration::from_millis(200)), ..put("b", Expect::Absent, b"1") };
     store.commit(&with_document(brief)).await?;
     store.commit(&with_document(put("a", Expect::Any, b"2"))).await?;
     store.commit(&with_document(witness)).await?;
-    eventually("the witness expires", async || Ok(document(&store, "b").await?.is_none().then_some(()))).await?;
+    eventually("the witness expires", async || Ok(document(&store, "b").await?.is_none().then_some(())))
+        .await?;
     assert_eq!(document(&store, "a").await?.context("it stays")?.body, "2");
     Ok(())
 }
@@ -119,8 +129,10 @@ pub async fn of_100_concurrent_commits_one_wins_each_version(store: Subject) -> 
             let store = store.clone();
             let body = Bytes::from(format!("racer {racer}"));
             racers.spawn(async move {
-                let write =
-                    DocumentWrite { write: Write::Put(body.clone()), ..put("a", Expect::Version(version), b"") };
+                let write = DocumentWrite {
+                    write: Write::Put(body.clone()),
+                    ..put("a", Expect::Version(version), b"")
+                };
                 match store.commit(&with_document(write)).await {
                     Ok(_) => Ok(Some(body)),
                     Err(CommitError::Conflict { .. }) => Ok(None),

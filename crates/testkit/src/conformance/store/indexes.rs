@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use landfall_common::ports::{Commit, DueQuery, IndexEntry, IndexQuery, IndexWrite, Order, OutboxWrite, Score};
+use landfall_common::ports::{
+    Commit, DueQuery, IndexEntry, IndexQuery, IndexWrite, Order, OutboxWrite, Score,
+};
 
 use super::{Subject, commit, entry, everything, members, set};
 
@@ -48,6 +50,10 @@ pub async fn an_index_pages_in_both_directions_through_equal_scores(store: Subje
         assert_eq!(pages(&store, Order::Descending, limit).await?, expected, "pages of {limit}");
     }
     assert!(members(&store, "another").await?.is_empty());
+    assert_eq!(
+        store.index(&IndexQuery { limit: usize::MAX, ..everything("i") }).await?.1.len(),
+        expected.len()
+    );
     assert!(store.index(&IndexQuery { limit: 0, ..everything("i") }).await?.1.is_empty());
     Ok(())
 }
@@ -100,7 +106,8 @@ pub async fn scores_from_now_follow_the_time_of_the_commit(store: Subject) -> Re
 }
 
 pub async fn numbers_of_16_digits_stay_exact(store: Subject) -> Result<()> {
-    let scores = [1_234_567_890_123_457, 9_007_199_254_740_991, 9_007_199_254_740_992, 0, 1_764_000_000_000_001];
+    let scores =
+        [1_234_567_890_123_457, 9_007_199_254_740_991, 9_007_199_254_740_992, 0, 1_764_000_000_000_001];
     store.commit(&with_index(scores.map(|score| set("i", &score.to_string(), score)).into())).await?;
     for entry in members(&store, "i").await? {
         assert_eq!(entry.member, entry.score.to_string());
@@ -108,7 +115,8 @@ pub async fn numbers_of_16_digits_stay_exact(store: Subject) -> Result<()> {
     // The due time that a reader saw is, to the microsecond, the one that its claim must name.
     store.commit(&Commit { outbox: vec![entry("e", "lane", "t", Duration::ZERO)], ..commit() }).await?;
     for _ in 0..50 {
-        let (_, found) = store.due(&DueQuery { lane: "lane".to_owned(), tenants: 1, per_tenant: 1, epoch: 0 }).await?;
+        let (_, found) =
+            store.due(&DueQuery { lane: "lane".to_owned(), tenants: 1, per_tenant: 1, epoch: 0 }).await?;
         let due = found.first().context("due")?.due;
         let write = OutboxWrite::Claim { id: "e".to_owned(), due, hide: Duration::ZERO, epoch: 0 };
         store.commit(&Commit { outbox: vec![write], ..commit() }).await?;

@@ -145,7 +145,11 @@ pub async fn tenants_are_served_by_who_waits_longest(store: Subject) -> Result<(
     let (_, found) = store.due(&query("lane", 10, 1, 0)).await?;
     assert_eq!(ids(&found), ["big 000", "small", "late"]);
     // What was served waits behind the others.
-    store.commit(&with_outbox((0..100).map(|n| entry(&format!("big {n:03}"), "lane", "big", Duration::ZERO)).collect())).await?;
+    store
+        .commit(&with_outbox(
+            (0..100).map(|n| entry(&format!("big {n:03}"), "lane", "big", Duration::ZERO)).collect(),
+        ))
+        .await?;
     let (_, found) = store.due(&query("lane", 3, 1, 0)).await?;
     assert_eq!(ids(&found), ["small", "late", "big 000"]);
     let (_, found) = store.due(&query("lane", 0, 1, 0)).await?;

@@ -23,7 +23,8 @@ fn of_everything() -> Commit {
 pub async fn a_conflict_leaves_nothing_half_written(store: Subject) -> Result<()> {
     store.commit(&with_document(put("a", Expect::Absent, b"1"))).await?;
     let stale = DocumentWrite { write: Write::Keep, ..put("c", Expect::Version(7), b"") };
-    let claim = OutboxWrite::Claim { id: "none".to_owned(), due: Default::default(), hide: Duration::ZERO, epoch: 1 };
+    let claim =
+        OutboxWrite::Claim { id: "none".to_owned(), due: Default::default(), hide: Duration::ZERO, epoch: 1 };
     let by_document = {
         let mut all = of_everything();
         all.documents.push(stale);
