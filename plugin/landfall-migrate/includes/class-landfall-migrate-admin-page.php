@@ -141,8 +141,8 @@ final class Landfall_Migrate_Admin_Page {
 	 * @return void
 	 */
 	private static function render_status( array $stored ) {
-		$status = Landfall_Migrate_Api::status();
-		$failed = is_wp_error( $status );
+		$status  = Landfall_Migrate_Api::status();
+		$failed  = is_wp_error( $status );
 		$percent = $failed ? 0 : $status['percent'];
 		$is_over = ! $failed && $status['is_final'];
 		/* translators: %s: name of the site on the platform. */

@@ -32,7 +32,18 @@ final class Landfall_Migrate_Facts_Host {
 	/**
 	 * What at the root decides how the site has to be migrated.
 	 */
-	const ROOT_NAMES = array( '.git', '.svn', '.hg', 'composer.json', 'composer.lock', '.htaccess', '.user.ini', 'php.ini', 'web.config', 'pantheon.yml' );
+	const ROOT_NAMES = array(
+		'.git',
+		'.svn',
+		'.hg',
+		'composer.json',
+		'composer.lock',
+		'.htaccess',
+		'.user.ini',
+		'php.ini',
+		'web.config',
+		'pantheon.yml',
+	);
 
 	/**
 	 * Names the host, with the signs that were found.

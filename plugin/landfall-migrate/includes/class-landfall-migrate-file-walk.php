@@ -80,7 +80,7 @@ final class Landfall_Migrate_File_Walk {
 			}
 			$name = $here['names'][ $here['at'] ];
 			++$here['at'];
-			$rel  = '' === $here['rel'] ? $name : $here['rel'] . '/' . $name;
+			$rel = '' === $here['rel'] ? $name : $here['rel'] . '/' . $name;
 			unset( $here );
 			$item = $this->look_at( $rel );
 			if ( 'd' === $item['t'] ) {

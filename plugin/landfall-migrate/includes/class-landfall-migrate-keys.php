@@ -40,7 +40,7 @@ final class Landfall_Migrate_Keys {
 	/**
 	 * Keys a frame of an answer to the request that it answers.
 	 *
-	 * @param string $kind  `header`, `refusal` or `complete`.
+	 * @param string $kind  Either `header`, `refusal` or `complete`.
 	 * @param string $nonce Nonce of the request.
 	 * @param string $json  What is keyed.
 	 * @return string 32 raw bytes.
@@ -53,7 +53,7 @@ final class Landfall_Migrate_Keys {
 	/**
 	 * Encryption key of one request (`params`) or one answer (`frames`). Each is used once, so counters may start at 0.
 	 *
-	 * @param string $use   `params` or `frames`.
+	 * @param string $use   Either `params` or `frames`.
 	 * @param string $nonce Nonce of the request.
 	 * @param string $salt  Salt of the answer, empty for `params`.
 	 * @return string 32 raw bytes.

@@ -92,7 +92,7 @@ final class Landfall_Migrate_Large_Row {
 			$passed += 4;
 			$done    = max( 0, $cursor->large_at + strlen( $this->waiting ) - $passed );
 			while ( null !== $length && $done < $length ) {
-				$piece = $is_large
+				$piece          = $is_large
 					? $this->piece( $cursor, $position, $done, min( $step, $length - $done ) )
 					: (string) substr( $row[ $position ], $done );
 				$this->waiting .= $piece;

@@ -251,7 +251,7 @@ final class Landfall_Migrate_Request {
 		foreach ( explode( $separator, $text, 32 ) as $pair ) {
 			$at = strpos( $pair, '=' );
 			if ( false !== $at ) {
-				$value                                = (string) substr( $pair, $at + 1 );
+				$value                                    = (string) substr( $pair, $at + 1 );
 				$pairs[ trim( substr( $pair, 0, $at ) ) ] = $is_coded ? urldecode( $value ) : trim( $value );
 			}
 		}

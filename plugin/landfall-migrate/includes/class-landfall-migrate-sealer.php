@@ -36,7 +36,7 @@ final class Landfall_Migrate_Sealer {
 	 * Makes a sealer.
 	 *
 	 * @param string $cipher Name of the cipher.
-	 * @param string $key    32 raw bytes.
+	 * @param string $key    Its key, 32 raw bytes.
 	 */
 	public function __construct( $cipher, $key ) {
 		$this->cipher = $cipher;

@@ -122,7 +122,7 @@ final class Landfall_Migrate_Verb_Read_Files extends Landfall_Migrate_Verb {
 			}
 		}
 		clearstatcache( true, $path );
-		$after = @stat( $path );
+		$after   = @stat( $path );
 		$is_same = false !== $after && self::stamp( $after ) === self::stamp( $stat );
 		if ( ! $is_same || ( null !== $hash && hash_final( $hash ) !== @hash_file( 'crc32b', $path ) ) ) {
 			$this->send_error( $index, 'changed' );

@@ -4,6 +4,7 @@
 mod cutter;
 mod failures;
 mod files;
+mod plugin;
 mod rows;
 mod site;
 mod wizard;
