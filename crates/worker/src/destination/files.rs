@@ -23,7 +23,7 @@ use landfall_common::site::{FilesTarget, SiteCredentials};
 pub use error::FilesError;
 pub use local::LocalFiles;
 pub use path::DestPath;
-// pub use probe::{Probe, probe};
+pub use probe::{Probe, probe};
 pub use sftp::SftpFiles;
 pub use tree::{hash_file, read_whole, remove_tree};
 pub use workspace::{SwapMode, Workspace, WorkspaceName};

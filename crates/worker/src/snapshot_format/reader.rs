@@ -192,6 +192,11 @@ impl SnapshotReader {
         blocking(move || read_pack(&key, &tar_bytes, &index_bytes)).await
     }
 
+    /// The listing of a pack, without the contents.
+    pub async fn pack_index(&self, index: &ObjectRef) -> Result<Vec<PackedEntry>, SnapshotError> {
+        self.listing(index).await
+    }
+
     /// The plain bytes of a chunk of that length.
     pub async fn chunk(&self, object: &ObjectRef, length: u64) -> Result<Bytes, SnapshotError> {
         let bytes = read_object(self.staging.as_ref(), object).await?;

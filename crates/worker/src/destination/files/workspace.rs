@@ -99,6 +99,26 @@ impl Workspace {
         }
     }
 
+    /// Adopts the work folder of an earlier claim wherever it is: for cleaning up after a transfer that left no output.
+    pub async fn find(
+        files: Arc<dyn FilesDestination>,
+        root: &str,
+        random: &str,
+        token: u64,
+    ) -> Result<Option<Self>, FilesError> {
+        for mode in [SwapMode::Sibling, SwapMode::Entries] {
+            let name = WorkspaceName { mode, root: root.to_owned(), random: random.to_owned() };
+            match Self::adopt(Arc::clone(&files), &name, token).await {
+                Ok(None)
+                | Err(
+                    FilesError::BadRoot { .. } | FilesError::PermissionDenied { .. } | FilesError::NotFound { .. },
+                ) => {}
+                found => return found,
+            }
+        }
+        Ok(None)
+    }
+
     /// Adopts the work folder of an earlier claim; none where there is none.
     pub async fn adopt(
         files: Arc<dyn FilesDestination>,
