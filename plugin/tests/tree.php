@@ -40,10 +40,14 @@ function ordinary( $root ) {
 return array(
 	'the walk visits names in byte order and goes on from each' => function () {
 		$root = scratch();
-		plant( $root, array( 'wp-config.php', 'index.php', 'a/b/c.txt', 'a.txt', 'a/z', 'A', "b\xff", '-dash', 'empty/', 'wp-content/uploads/x' ) );
+		// The file system of PHP in WebAssembly, which the older versions are tested with, takes UTF-8 only.
+		plant( $root, array( "b\xff" ) );
+		$odd = in_array( "b\xff", scandir( $root ), true ) ? "b\xff" : 'bz';
+		remove_all( $root );
+		plant( $root, array( 'wp-config.php', 'index.php', 'a/b/c.txt', 'a.txt', 'a/z', 'A', $odd, '-dash', 'empty/', 'wp-content/uploads/x' ) );
 		$all = walk( ordinary( $root ) );
 		// Names of digits become numbers as keys of arrays; there is none here.
-		$order = array( '-dash', 'A', 'a', 'a/b', 'a/b/c.txt', 'a/z', 'a.txt', "b\xff", 'empty', 'index.php', 'wp-config.php', 'wp-content', 'wp-content/uploads', 'wp-content/uploads/x' );
+		$order = array( '-dash', 'A', 'a', 'a/b', 'a/b/c.txt', 'a/z', 'a.txt', $odd, 'empty', 'index.php', 'wp-config.php', 'wp-content', 'wp-content/uploads', 'wp-content/uploads/x' );
 		same( array_map( 'bin2hex', $order ), array_map( 'bin2hex', array_keys( $all ) ) );
 		same( 'x', $all['wp-config.php'] );
 		foreach ( $order as $at => $path ) {
