@@ -78,7 +78,7 @@ impl Lab {
         ensure_root()?;
         ensure!(folder.is_absolute(), "the lab's folder is named by an absolute path");
         Guardian::clear(folder)?;
-        fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        make_folder(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
         let guardian = Arc::new(Guardian::start(folder)?);
         for tools in ["seed", "checker", "by-hand"] {
@@ -150,6 +150,17 @@ impl Lab {
     pub fn daemon(&self, name: &str, command: Command) -> Result<Daemon> {
         Daemon::spawn(&self.guardian, name, command)
     }
+}
+
+/// Another lab that ends at this moment removes the folder of all labs where it is empty.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    for _ in 0..20 {
+        match fs::create_dir_all(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            made => return made,
+        }
+    }
+    fs::create_dir_all(folder)
 }
 
 /// The root of the checkout, where the seeder and the checker lie.

@@ -69,7 +69,8 @@ impl DatabaseAccess {
 impl MariaDb {
     pub(super) async fn start(guardian: &Arc<Guardian>, name: &str, options: MariaDbOptions) -> Result<Self> {
         let folder = guardian.folder().join(name);
-        fs::create_dir_all(&folder)?;
+        // The machine's /tmp is everyone's, and a server whose temporary table vanishes there crashes.
+        fs::create_dir_all(folder.join("tmp"))?;
         copy_template(&folder.join("data")).await?;
         run(Tool::new("chown").args(["-R", "mysql:"]).arg(&folder)).await?;
         let port = free_port()?;
@@ -142,6 +143,7 @@ fn command(folder: &Path, port: u16, options: &MariaDbOptions) -> Command {
     command
         .args(["--no-defaults", "--user=mysql", "--bind-address=127.0.0.1", "--skip-name-resolve"])
         .arg(format!("--datadir={}", folder.join("data").display()))
+        .arg(format!("--tmpdir={}", folder.join("tmp").display()))
         .arg(format!("--socket={}", folder.join("socket").display()))
         .arg(format!("--pid-file={}", folder.join("pid").display()))
         .arg(format!("--port={port}"))
