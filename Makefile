@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-CARGO ?= cargo
+CARGO ?= scripts/with-cargo cargo
 BACKENDS ?= embedded
 PROFILE ?= demo
 

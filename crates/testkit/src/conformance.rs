@@ -2,7 +2,7 @@
 //!
 //! An implementation's test binary names them through the macros, with a function that starts a fresh subject:
 //!
-//! ```ignore
+//! ```text
 //! mod store {
 //!     async fn fresh() -> (Arc<dyn Store>, Guard) { … }
 //!     landfall_testkit::store_conformance!(fresh);
