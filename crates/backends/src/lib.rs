@@ -5,11 +5,13 @@
 
 mod due;
 mod limits;
+pub mod mail;
 pub mod memory;
 pub mod rabbitmq;
 pub mod redis;
 pub mod seal;
 pub mod sqlite;
+pub mod staging;
 
 /// Names the TLS implementation for this process. Libraries that find none panic, so whatever opens connections calls
 /// this first; where another was installed before, that one stays.

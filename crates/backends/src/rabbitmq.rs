@@ -10,12 +10,12 @@ mod publisher;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use landfall_common::ports::{Consumer, Queue, QueueError};
+use landfall_common::wire::QueueName;
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ErrorKind};
-use landfall_common::ports::{Consumer, Queue, QueueError};
-use landfall_common::wire::QueueName;
 use secrecy::SecretString;
 
 use self::consumer::RabbitConsumer;

@@ -29,8 +29,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use landfall_common::StoreTime;
 use landfall_common::ports::{
-    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, FeedItem, IndexEntry, IndexQuery, OutboxEntry,
-    Store, StoreError, StoredLine,
+    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, FeedItem, IndexEntry, IndexQuery,
+    OutboxEntry, Store, StoreError, StoredLine,
 };
 use secrecy::SecretString;
 
@@ -51,7 +51,11 @@ pub struct RedisOptions {
 impl RedisOptions {
     /// That server with an empty prefix and the port's limit of 5 s.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: SecretString::from(url.into()), prefix: String::new(), call_limit: Duration::from_secs(5) }
+        Self {
+            url: SecretString::from(url.into()),
+            prefix: String::new(),
+            call_limit: Duration::from_secs(5),
+        }
     }
 }
 

@@ -67,7 +67,8 @@ impl KeyringSealer {
             if named.iter().any(|other| other.id == key.key_id) {
                 return Err(KeyringError::Twice { key_id: key.key_id.clone() });
             }
-            let cipher = cipher(&key.key).ok_or_else(|| KeyringError::BadKey { key_id: key.key_id.clone() })?;
+            let cipher =
+                cipher(&key.key).ok_or_else(|| KeyringError::BadKey { key_id: key.key_id.clone() })?;
             named.push(NamedKey { id: key.key_id.clone(), cipher });
         }
         let mut named = named.into_iter();
@@ -167,11 +168,15 @@ mod tests {
     fn a_bad_keyring_is_refused_and_shows_no_key() {
         assert_eq!(KeyringSealer::new(&[]).unwrap_err(), KeyringError::Empty);
         let short = SealingKey { key_id: "k".to_owned(), key: "c2hvcnQ=".into() };
-        assert_eq!(KeyringSealer::new(&[short]).unwrap_err(), KeyringError::BadKey { key_id: "k".to_owned() });
+        assert_eq!(
+            KeyringSealer::new(&[short]).unwrap_err(),
+            KeyringError::BadKey { key_id: "k".to_owned() }
+        );
         let twice = KeyringSealer::new(&[key("k", 1), key("k", 2)]).unwrap_err();
         assert_eq!(twice, KeyringError::Twice { key_id: "k".to_owned() });
         let generated = SealingKey { key_id: "k".to_owned(), key: generate_sealing_key() };
-        let debug = format!("{generated:?} {:?}", KeyringSealer::new(&[generated.clone()]).unwrap());
+        let debug =
+            format!("{generated:?} {:?}", KeyringSealer::new(std::slice::from_ref(&generated)).unwrap());
         assert!(!debug.contains(generated.key.expose_secret()), "{debug}");
     }
 }

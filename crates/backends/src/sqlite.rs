@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use landfall_common::StoreTime;
 use landfall_common::ports::{
-    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, FeedItem, IndexEntry, IndexQuery, OutboxEntry,
-    Store, StoreError, StoredLine,
+    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, FeedItem, IndexEntry, IndexQuery,
+    OutboxEntry, Store, StoreError, StoredLine,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -110,9 +110,9 @@ impl Store for SqliteStore {
         // Subscribed before the first look, so that no line falls between look and wait.
         let mut wakes = self.wakes.subscribe();
         let position = match after {
-            Some(text) => {
-                text.parse().map_err(|_| StoreError::Broken(format!("{text:?} is no position in the feed")))?
-            }
+            Some(text) => text
+                .parse()
+                .map_err(|_| StoreError::Broken(format!("{text:?} is no position in the feed")))?,
             None => self.database.run(read::feed_position).await?,
         };
         loop {

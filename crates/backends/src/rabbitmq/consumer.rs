@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, QueueDeclareOptions};
+use landfall_common::ports::{Consumer, Delivery};
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    QueueDeclareOptions,
+};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Acker, Channel};
-use landfall_common::ports::{Consumer, Delivery};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -126,7 +129,8 @@ impl Subscription {
         declare(&channel, self.queue.clone()).await?;
         channel.basic_qos(ONE_AT_A_TIME, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
-        let stream = channel.basic_consume(self.queue.clone(), "".into(), options, FieldTable::default()).await?;
+        let stream =
+            channel.basic_consume(self.queue.clone(), "".into(), options, FieldTable::default()).await?;
         Ok((channel, stream))
     }
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt;
+use landfall_common::ports::QueueError;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties};
-use landfall_common::ports::QueueError;
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -54,7 +54,10 @@ impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The URI holds the password.
         let is_live = self.shared.live.borrow().is_some();
-        f.debug_struct("Link").field("name", &self.shared.name).field("is_live", &is_live).finish_non_exhaustive()
+        f.debug_struct("Link")
+            .field("name", &self.shared.name)
+            .field("is_live", &is_live)
+            .finish_non_exhaustive()
     }
 }
 
@@ -120,7 +123,9 @@ impl Supervisor {
                     delay = DELAY_MIN;
                     self.hold(connection).await;
                 }
-                Ok(Err(error)) => tracing::warn!(connection = %self.name, %error, "RabbitMQ cannot be reached"),
+                Ok(Err(error)) => {
+                    tracing::warn!(connection = %self.name, %error, "RabbitMQ cannot be reached")
+                }
                 Err(_) => tracing::warn!(connection = %self.name, "RabbitMQ does not answer"),
             }
             // Full jitter: what lost its connection together does not come back together.

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
 use landfall_common::ports::QueueError;
 use landfall_common::wire::QueueName;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Semaphore;
 
 use super::link::{Link, Live};
@@ -85,7 +85,12 @@ impl Publisher {
     }
 
     /// Publishes, again where the queue was gone and has been declared, and where it was not ready.
-    async fn attempt(&self, queue: QueueName, body: &[u8], used: &mut Option<Arc<Live>>) -> Result<(), QueueError> {
+    async fn attempt(
+        &self,
+        queue: QueueName,
+        body: &[u8],
+        used: &mut Option<Arc<Live>>,
+    ) -> Result<(), QueueError> {
         let _permit = self.in_flight.acquire().await.expect("the semaphore is never closed");
         let live = self.unblocked().await;
         *used = Some(Arc::clone(&live));
@@ -152,7 +157,9 @@ impl Publisher {
 
     fn give_back(&self, live: &Arc<Live>, channel: Channel) {
         let mut idle = self.idle();
-        if idle.live.as_ref().is_some_and(|known| Arc::ptr_eq(known, live)) && idle.channels.len() < IN_FLIGHT_MAX {
+        if idle.live.as_ref().is_some_and(|known| Arc::ptr_eq(known, live))
+            && idle.channels.len() < IN_FLIGHT_MAX
+        {
             idle.channels.push(channel);
         }
     }
@@ -173,7 +180,12 @@ impl Publisher {
     }
 }
 
-async fn send(channel: &Channel, names: &QueueNames, queue: QueueName, body: &[u8]) -> lapin::Result<Confirmation> {
+async fn send(
+    channel: &Channel,
+    names: &QueueNames,
+    queue: QueueName,
+    body: &[u8],
+) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let properties = BasicProperties::default().with_delivery_mode(DELIVERY_MODE_PERSISTENT);
     // The nameless exchange brings a message to the queue of that name.

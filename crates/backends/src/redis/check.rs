@@ -32,9 +32,9 @@ pub(super) async fn check(link: &Link) -> Result<(), StoreError> {
 fn check_version(version: &str) -> Result<(), StoreError> {
     match version.split('.').next().and_then(|major| major.parse::<u32>().ok()) {
         Some(major) if major >= VERSION_MIN => Ok(()),
-        Some(_) | None => {
-            Err(StoreError::Broken(format!("Redis {version:?} is too old: {VERSION_MIN}.0 or newer is needed")))
-        }
+        Some(_) | None => Err(StoreError::Broken(format!(
+            "Redis {version:?} is too old: {VERSION_MIN}.0 or newer is needed"
+        ))),
     }
 }
 

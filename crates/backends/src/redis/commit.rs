@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use landfall_common::StoreTime;
 use landfall_common::ports::{
-    Commit, CommitError, Committed, DocumentKey, DocumentWrite, Expect, IndexWrite, OutboxWrite, Score, StoreError, Write,
+    Commit, CommitError, Committed, DocumentKey, DocumentWrite, Expect, IndexWrite, OutboxWrite, Score,
+    StoreError, Write,
 };
 use redis::Script;
 
@@ -156,7 +157,9 @@ impl<'a> Arguments<'a> {
                 self.bytes(member.as_bytes());
                 match score {
                     Score::Value(value) if *value > SCORE_MAX => {
-                        return Err(StoreError::Broken(format!("score {value} in index {index} is above 2^53")));
+                        return Err(StoreError::Broken(format!(
+                            "score {value} in index {index} is above 2^53"
+                        )));
                     }
                     Score::Value(value) => {
                         self.bytes(b"value");

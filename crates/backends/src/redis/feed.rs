@@ -53,7 +53,9 @@ impl Feed {
         let mut wakes = self.wakes.subscribe();
         let position = match after {
             Some(position) if is_position(position) => position.to_owned(),
-            Some(position) => return Err(StoreError::Broken(format!("{position:?} is no position in the feed"))),
+            Some(position) => {
+                return Err(StoreError::Broken(format!("{position:?} is no position in the feed")));
+            }
             None => self.last_position().await?,
         };
         loop {
@@ -128,7 +130,8 @@ async fn wake_on_lines(mut manager: redis::aio::ConnectionManager, key: String, 
 }
 
 fn is_position(text: &str) -> bool {
-    text.split_once('-').is_some_and(|(time, count)| time.parse::<u64>().is_ok() && count.parse::<u64>().is_ok())
+    text.split_once('-')
+        .is_some_and(|(time, count)| time.parse::<u64>().is_ok() && count.parse::<u64>().is_ok())
 }
 
 fn feed_item(line: &StreamId) -> Result<FeedItem, StoreError> {

@@ -47,7 +47,12 @@ impl Link {
         let tcp = tcp.set_user_timeout(PEER_SILENCE_MAX);
         let client = Client::open(info.set_tcp_settings(tcp)).map_err(malformed)?;
         let manager = lazy_manager(&client, options.call_limit)?;
-        Ok(Self { client, manager, root: format!("{}{{landfall}}", options.prefix), limit: options.call_limit })
+        Ok(Self {
+            client,
+            manager,
+            root: format!("{}{{landfall}}", options.prefix),
+            limit: options.call_limit,
+        })
     }
 
     /// Another connection to the same server, for calls that block.
@@ -64,7 +69,11 @@ impl Link {
     }
 
     /// Runs a script. It may run more than once.
-    pub(super) async fn script<T: FromRedisValue + Send>(&self, script: &Script, args: &[&[u8]]) -> Result<T, StoreError> {
+    pub(super) async fn script<T: FromRedisValue + Send>(
+        &self,
+        script: &Script,
+        args: &[&[u8]],
+    ) -> Result<T, StoreError> {
         let mut invocation = script.key(&self.root);
         for arg in args {
             invocation.arg(*arg);
@@ -79,7 +88,10 @@ impl Link {
     }
 
     /// Sends commands together. They may run more than once.
-    pub(super) async fn pipeline<T: FromRedisValue + Send>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+    pub(super) async fn pipeline<T: FromRedisValue + Send>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<T, StoreError> {
         self.retry(|mut manager| async move { pipeline.query_async(&mut manager).await }).await
     }
 
@@ -94,7 +106,9 @@ impl Link {
             loop {
                 match attempt(self.manager.clone()).await {
                     Ok(value) => return Ok(value),
-                    Err(error) if is_passing(&error) => tracing::debug!(%error, "Redis call failed, trying again"),
+                    Err(error) if is_passing(&error) => {
+                        tracing::debug!(%error, "Redis call failed, trying again")
+                    }
                     Err(error) => return Err(store_error(error)),
                 }
                 tokio::time::sleep(delay.mul_f64(0.5 + 0.5 * rand::random::<f64>())).await;

@@ -20,13 +20,16 @@ static LOAD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("load.
 static DUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("due.lua")));
 static INDEX: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index.lua")));
 
+/// A document as the script returns it: version, body.
+type RawDocument = (u64, Vec<u8>);
+
 pub(super) async fn load(
     link: &Link,
     keys: &[DocumentKey],
 ) -> Result<(StoreTime, Vec<Option<Document>>), StoreError> {
     let names: Vec<String> = keys.iter().map(document_name).collect();
     let args: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-    let (time, found): (String, Vec<Option<(u64, Vec<u8>)>>) = link.script(&LOAD, &args).await?;
+    let (time, found): (String, Vec<Option<RawDocument>>) = link.script(&LOAD, &args).await?;
     if found.len() != keys.len() {
         return Err(StoreError::Broken(format!("{} documents for {} keys", found.len(), keys.len())));
     }
@@ -58,7 +61,10 @@ fn stored_line(line: &StreamId) -> Result<StoredLine, StoreError> {
     Ok(StoredLine { id, at: parse_time(&at)?, body: body.into() })
 }
 
-pub(super) async fn index(link: &Link, query: &IndexQuery) -> Result<(StoreTime, Vec<IndexEntry>), StoreError> {
+pub(super) async fn index(
+    link: &Link,
+    query: &IndexQuery,
+) -> Result<(StoreTime, Vec<IndexEntry>), StoreError> {
     let order = match query.order {
         Order::Ascending => "ascending",
         Order::Descending => "descending",
@@ -85,7 +91,12 @@ pub(super) async fn index(link: &Link, query: &IndexQuery) -> Result<(StoreTime,
 }
 
 /// A score as the whole number that it was written as.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked"
+)]
 fn whole(score: f64) -> Result<u64, StoreError> {
     if score.fract() == 0.0 && (0.0..=SCORE_MAX as f64).contains(&score) {
         Ok(score as u64)
@@ -111,12 +122,21 @@ type RawEntry = (String, String, String, u32, u64, Vec<u8>);
 pub(super) async fn due(link: &Link, query: &DueQuery) -> Result<(StoreTime, Vec<OutboxEntry>), StoreError> {
     let [tenants, per_tenant, epoch] =
         [lines(query.tenants).to_string(), lines(query.per_tenant).to_string(), query.epoch.to_string()];
-    let args: [&[u8]; 4] = [query.lane.as_bytes(), tenants.as_bytes(), per_tenant.as_bytes(), epoch.as_bytes()];
+    let args: [&[u8]; 4] =
+        [query.lane.as_bytes(), tenants.as_bytes(), per_tenant.as_bytes(), epoch.as_bytes()];
     let (time, raw): (String, Vec<RawEntry>) = link.script(&DUE, &args).await?;
     let mut entries = Vec::with_capacity(raw.len());
     for (id, tenant, due, claims, epoch, body) in raw {
         let due = parse_time(&due)?;
-        entries.push(OutboxEntry { id, lane: query.lane.clone(), tenant, due, claims, epoch, body: body.into() });
+        entries.push(OutboxEntry {
+            id,
+            lane: query.lane.clone(),
+            tenant,
+            due,
+            claims,
+            epoch,
+            body: body.into(),
+        });
     }
     Ok((parse_time(&time)?, fair_share(entries, query)))
 }

@@ -2,7 +2,8 @@
 
 use landfall_common::StoreTime;
 use landfall_common::ports::{
-    Commit, CommitError, Committed, DocumentWrite, EventWrite, Expect, IndexWrite, OutboxWrite, Score, StoreError, Write,
+    Commit, CommitError, Committed, DocumentWrite, EventWrite, Expect, IndexWrite, OutboxWrite, Score,
+    StoreError, Write,
 };
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -12,7 +13,10 @@ use crate::limits::{FEED_LINES, MEMORY, SCORE_MAX, micros};
 /// Lines beyond those promised that pile up before the feed is trimmed.
 const FEED_SLACK: u64 = 2_000;
 
-pub(super) fn commit(session: &mut Session, commit: &Commit) -> rusqlite::Result<Result<Committed, CommitError>> {
+pub(super) fn commit(
+    session: &mut Session,
+    commit: &Commit,
+) -> rusqlite::Result<Result<Committed, CommitError>> {
     let (transaction, now) = session.write()?;
     let request = commit.request.to_string();
     let first: Option<i64> = transaction
@@ -37,7 +41,9 @@ pub(super) fn commit(session: &mut Session, commit: &Commit) -> rusqlite::Result
     for write in &commit.index {
         write_index(&transaction, write, now)?;
     }
-    transaction.prepare_cached("INSERT OR REPLACE INTO requests VALUES (?1, ?2)")?.execute((&request, now))?;
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO requests VALUES (?1, ?2)")?
+        .execute((&request, now))?;
     transaction.commit()?;
     Ok(Ok(Committed { at: time(now) }))
 }
@@ -128,9 +134,12 @@ fn append(transaction: &Transaction<'_>, event: &EventWrite, now: i64) -> rusqli
             "INSERT INTO streams VALUES (?1, 1) ON CONFLICT (stream) DO UPDATE SET last = last + 1 RETURNING last",
         )?
         .query_row([&event.stream], |row| row.get(0))?;
-    transaction
-        .prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4)")?
-        .execute((&event.stream, number, now, event.body.as_ref()))?;
+    transaction.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4)")?.execute((
+        &event.stream,
+        number,
+        now,
+        event.body.as_ref(),
+    ))?;
     if let Some(keep) = event.keep {
         transaction
             .prepare_cached("DELETE FROM events WHERE stream = ?1 AND number <= ?2")?
@@ -140,7 +149,7 @@ fn append(transaction: &Transaction<'_>, event: &EventWrite, now: i64) -> rusqli
         .prepare_cached("INSERT INTO feed (stream, number) VALUES (?1, ?2)")?
         .execute((&event.stream, number))?;
     let position = transaction.last_insert_rowid().unsigned_abs();
-    if position % FEED_SLACK == 0 {
+    if position.is_multiple_of(FEED_SLACK) {
         transaction
             .prepare_cached("DELETE FROM feed WHERE position <= ?1")?
             .execute([signed(position.saturating_sub(FEED_LINES))])?;

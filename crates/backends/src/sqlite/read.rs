@@ -111,7 +111,10 @@ fn outbox_entry(row: &Row<'_>) -> rusqlite::Result<OutboxEntry> {
     })
 }
 
-pub(super) fn due(session: &mut Session, query: &DueQuery) -> rusqlite::Result<(StoreTime, Vec<OutboxEntry>)> {
+pub(super) fn due(
+    session: &mut Session,
+    query: &DueQuery,
+) -> rusqlite::Result<(StoreTime, Vec<OutboxEntry>)> {
     let now = session.clock.now();
     let tenants: Vec<String> = session
         .connection
@@ -135,8 +138,8 @@ pub(super) fn due(session: &mut Session, query: &DueQuery) -> rusqlite::Result<(
             "SELECT * FROM outbox
              WHERE lane = ?1 AND epoch <> 0 AND epoch <> ?2 AND due > ?3 ORDER BY due, id LIMIT ?4",
         )?;
-        let found =
-            of_other_epochs.query_map((&query.lane, query.epoch.cast_signed(), now, CLAIMED_MAX), outbox_entry)?;
+        let found = of_other_epochs
+            .query_map((&query.lane, query.epoch.cast_signed(), now, CLAIMED_MAX), outbox_entry)?;
         for entry in found {
             entries.push(entry?);
         }
@@ -163,9 +166,15 @@ pub(super) fn feed_position(session: &mut Session) -> rusqlite::Result<i64> {
 pub(super) fn feed(session: &mut Session, after: i64, limit: usize) -> rusqlite::Result<Vec<FeedItem>> {
     session
         .connection
-        .prepare_cached("SELECT position, stream, number FROM feed WHERE position > ?1 ORDER BY position LIMIT ?2")?
+        .prepare_cached(
+            "SELECT position, stream, number FROM feed WHERE position > ?1 ORDER BY position LIMIT ?2",
+        )?
         .query_map((after, lines(limit)), |row| {
-            Ok(FeedItem { position: row.get::<_, i64>(0)?.to_string(), stream: row.get(1)?, event: row.get(2)? })
+            Ok(FeedItem {
+                position: row.get::<_, i64>(0)?.to_string(),
+                stream: row.get(1)?,
+                event: row.get(2)?,
+            })
         })?
         .collect()
 }

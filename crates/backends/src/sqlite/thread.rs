@@ -62,7 +62,10 @@ impl Database {
             }
         });
         let exchange = async {
-            self.calls.send(call).await.map_err(|_| StoreError::Broken("the database's thread ended".to_owned()))?;
+            self.calls
+                .send(call)
+                .await
+                .map_err(|_| StoreError::Broken("the database's thread ended".to_owned()))?;
             answer.await.map_err(|_| StoreError::Broken("the database's thread failed".to_owned()))
         };
         match tokio::time::timeout(self.limit, exchange).await {
@@ -86,7 +89,8 @@ impl Session {
 }
 
 fn open(options: &SqliteOptions) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&options.path, flags).map_err(store_error)?;
     prepare(&connection).map_err(store_error)?;
     let version: i64 =
@@ -112,10 +116,11 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn sweep(transaction: &Transaction<'_>, now: i64) -> rusqlite::Result<()> {
-    transaction.prepare_cached(
-        "DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE forget <= ?1 LIMIT ?2)",
-    )?
-    .execute((now, SWEEP_ROWS_MAX))?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM documents WHERE rowid IN (SELECT rowid FROM documents WHERE forget <= ?1 LIMIT ?2)",
+        )?
+        .execute((now, SWEEP_ROWS_MAX))?;
     let forgotten = now.saturating_sub_unsigned(crate::limits::micros(crate::limits::MEMORY));
     transaction
         .prepare_cached("DELETE FROM requests WHERE id IN (SELECT id FROM requests WHERE at < ?1 LIMIT ?2)")?

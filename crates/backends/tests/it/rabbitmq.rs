@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use lapin::options::QueueDeleteOptions;
 use landfall_backends::rabbitmq::{RabbitOptions, RabbitQueue};
 use landfall_common::Phase;
 use landfall_common::ports::Queue;
 use landfall_common::wire::QueueName;
 use landfall_testkit::conformance::{PATIENCE, eventually};
+use lapin::options::QueueDeleteOptions;
 
 use crate::servers;
 
@@ -71,7 +71,9 @@ async fn publishers_that_find_their_queue_gone_all_at_once_lose_nothing() {
     while let Some(published) = publishers.join_next().await {
         published.unwrap().unwrap();
     }
-    eventually("all are there", async || Ok((queue.depth(IMPORT).await? == 200).then_some(()))).await.unwrap();
+    eventually("all are there", async || Ok((queue.depth(IMPORT).await? == 200).then_some(())))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

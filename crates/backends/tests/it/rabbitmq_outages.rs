@@ -59,12 +59,10 @@ async fn a_broker_that_is_short_of_memory_blocks_publishers_and_not_consumers() 
         queue.publish(IMPORT, &[n]).await.unwrap();
     }
     server.ctl(&["set_vm_memory_high_watermark", "0.00001"]).await.unwrap();
-    eventually("publishing is refused", async || {
-        match queue.publish(IMPORT, b"more").await {
-            Ok(()) => Ok(None),
-            Err(QueueError::Unavailable(_)) => Ok(Some(())),
-            Err(error) => Err(error.into()),
-        }
+    eventually("publishing is refused", async || match queue.publish(IMPORT, b"more").await {
+        Ok(()) => Ok(None),
+        Err(QueueError::Unavailable(_)) => Ok(Some(())),
+        Err(error) => Err(error.into()),
     })
     .await
     .unwrap();
@@ -73,7 +71,9 @@ async fn a_broker_that_is_short_of_memory_blocks_publishers_and_not_consumers() 
         next_body(&mut consumer).await;
     }
     server.ctl(&["set_vm_memory_high_watermark", "0.4"]).await.unwrap();
-    eventually("publishing is possible", async || Ok(queue.publish(IMPORT, b"again").await.ok())).await.unwrap();
+    eventually("publishing is possible", async || Ok(queue.publish(IMPORT, b"again").await.ok()))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use landfall_backends::redis::{RedisOptions, RedisStore};
 use landfall_common::RequestId;
 use landfall_common::ports::{
-    Commit, CommitError, DocumentKey, DocumentKind, DocumentWrite, EventWrite, Expect, Store, StoreError, Write,
+    Commit, CommitError, DocumentKey, DocumentKind, DocumentWrite, EventWrite, Expect, Store, StoreError,
+    Write,
 };
 use landfall_testkit::conformance::eventually;
 
@@ -24,8 +25,12 @@ fn key(writer: u64) -> DocumentKey {
 
 fn commit(writer: u64, body: Bytes) -> Commit {
     let mut commit = Commit::new(RequestId::from_uuid(uuid::Uuid::new_v4()));
-    commit.documents =
-        vec![DocumentWrite { key: key(writer), expect: Expect::Any, write: Write::Put(body), expires_in: None }];
+    commit.documents = vec![DocumentWrite {
+        key: key(writer),
+        expect: Expect::Any,
+        write: Write::Put(body),
+        expires_in: None,
+    }];
     commit.events = vec![EventWrite { stream: writer.to_string(), body: "{}".into(), keep: None }];
     commit
 }
@@ -135,7 +140,9 @@ async fn a_server_that_may_drop_data_is_refused() {
     let server = servers::lab().await.redis("redis-unsafe").await.unwrap();
     let store = open(&server.url());
     store.check().await.unwrap();
-    for (setting, bad, good) in [("maxmemory-policy", "allkeys-lru", "noeviction"), ("appendonly", "no", "yes")] {
+    for (setting, bad, good) in
+        [("maxmemory-policy", "allkeys-lru", "noeviction"), ("appendonly", "no", "yes")]
+    {
         command(&server.url(), &["CONFIG", "SET", setting, bad]).await;
         let checked = store.check().await;
         assert!(matches!(&checked, Err(StoreError::Broken(what)) if what.contains(setting)), "{checked:?}");

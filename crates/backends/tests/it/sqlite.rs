@@ -48,9 +48,12 @@ async fn what_was_committed_is_there_when_the_file_is_opened_again() {
 
 /// The thread of a dropped store closes the file in a moment.
 async fn open_when_free(options: &SqliteOptions) -> SqliteStore {
-    landfall_testkit::conformance::eventually("the file is free", async || Ok(SqliteStore::open(options).ok()))
-        .await
-        .unwrap()
+    landfall_testkit::conformance::eventually(
+        "the file is free",
+        async || Ok(SqliteStore::open(options).ok()),
+    )
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
