@@ -84,7 +84,9 @@ pub async fn failpoint(name: &'static str) -> Result<(), SliceError> {
     if !IN_USE.load(Ordering::Acquire) {
         return Ok(());
     }
-    let Some(points) = TASK.try_with(Arc::clone).ok().or_else(|| PROCESS.get().cloned()) else { return Ok(()) };
+    let Some(points) = TASK.try_with(Arc::clone).ok().or_else(|| PROCESS.get().cloned()) else {
+        return Ok(());
+    };
     match points.pass(name) {
         None => Ok(()),
         Some(Action::Kill) => {

@@ -6,11 +6,14 @@
 pub mod collations;
 pub mod create_table;
 pub mod errors;
+pub mod exchange;
 pub mod facts;
 pub mod fence;
 pub mod journal;
 pub mod lexer;
 pub mod names;
+pub mod objects;
+pub mod rows;
 pub mod sql;
 
 use std::time::Duration;
@@ -104,7 +107,10 @@ impl Database {
 async fn check_sql_mode(conn: &mut Conn) -> Result<(), DatabaseError> {
     let mode: Option<String> = first(conn, "SELECT @@SESSION.sql_mode", || "the sql_mode".to_owned()).await?;
     let mode = mode.unwrap_or_default();
-    if mode.contains("NO_BACKSLASH_ESCAPES") || mode.contains("ANSI_QUOTES") || !mode.contains("NO_AUTO_VALUE_ON_ZERO") {
+    if mode.contains("NO_BACKSLASH_ESCAPES")
+        || mode.contains("ANSI_QUOTES")
+        || !mode.contains("NO_AUTO_VALUE_ON_ZERO")
+    {
         let detail = format!("the server does not take the session's sql_mode; it says {mode:?}");
         return Err(DatabaseError::refused("destination.server_error", detail));
     }

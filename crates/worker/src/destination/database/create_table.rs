@@ -26,7 +26,7 @@ pub struct Target<'a> {
     /// Names of foreign keys and checks that are taken in the destination's database. Names given out are added.
     pub taken: &'a mut BTreeSet<String>,
     /// Makes the name of a constraint whose own one is taken.
-    pub free_name: &'a mut dyn FnMut() -> String,
+    pub free_name: &'a mut (dyn FnMut() -> String + Send),
 }
 
 /// An adapted definition.
@@ -87,7 +87,12 @@ fn edited(sql: &str, (start, end): (usize, usize), edits: Vec<Edit>) -> String {
 }
 
 /// Collations and character sets of columns and of expressions within the body.
-fn body_edits(parts: &Parts<'_>, definition: &Definition, server: &ServerFacts, notes: &mut Vec<String>) -> Vec<Edit> {
+fn body_edits(
+    parts: &Parts<'_>,
+    definition: &Definition,
+    server: &ServerFacts,
+    notes: &mut Vec<String>,
+) -> Vec<Edit> {
     let sql = parts.sql;
     let mut edits = Vec::new();
     let tokens = &definition.tokens;
@@ -122,7 +127,12 @@ fn name_edit(
 
 /// The name to write in place of this one; none where it stays. One that has no stand-in stays as well: then
 /// the server says so itself.
-fn stand_in_for(name: &str, is_collation: bool, server: &ServerFacts, notes: &mut Vec<String>) -> Option<String> {
+fn stand_in_for(
+    name: &str,
+    is_collation: bool,
+    server: &ServerFacts,
+    notes: &mut Vec<String>,
+) -> Option<String> {
     let stand_in = if is_collation {
         collations::stand_in(name, &server.collations)
     } else {
@@ -166,7 +176,8 @@ fn foreign_key(key: &ForeignKey, target: &mut Target<'_>, notes: &mut Vec<String
         return None;
     };
     let list = |names: &[String]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-    let name = constraint_name(key, target, notes).map_or(String::new(), |name| format!("CONSTRAINT {} ", quote(&name)));
+    let name = constraint_name(key, target, notes)
+        .map_or(String::new(), |name| format!("CONSTRAINT {} ", quote(&name)));
     Some(format!(
         "{name}FOREIGN KEY ({}) REFERENCES {} ({}){}",
         list(&key.columns),
@@ -190,7 +201,12 @@ fn constraint_name(key: &ForeignKey, target: &mut Target<'_>, notes: &mut Vec<St
     if target.taken.insert(name.to_lowercase()) {
         return Some(name.clone());
     }
-    let free = (target.free_name)();
+    let free = loop {
+        let free = (target.free_name)();
+        if target.taken.insert(free.to_lowercase()) {
+            break free;
+        }
+    };
     notes.push(format!("foreign key {name} is called {free}: its name is taken here"));
     Some(free)
 }

@@ -41,6 +41,8 @@ pub mod number {
     pub const NO_SUCH_THREAD: u16 = 1094;
     /// `ER_TOO_LONG_KEY`.
     pub const TOO_LONG_KEY: u16 = 1071;
+    /// `ER_WRONG_OBJECT`: a view where a table is meant, or the reverse.
+    pub const WRONG_OBJECT: u16 = 1347;
     /// `ER_LOCK_WAIT_TIMEOUT`.
     pub const LOCK_WAIT_TIMEOUT: u16 = 1205;
     /// `ER_LOCK_DEADLOCK`.
@@ -108,7 +110,9 @@ fn code_of(error: &Error) -> &'static str {
     match error {
         Error::Server(server) => code_of_number(server.code, &server.message),
         Error::Driver(DriverError::PacketTooLarge) => "destination.row_too_large",
-        Error::Io(IoError::Io(_)) | Error::Driver(_) | Error::Other(_) | Error::Url(_) => "destination.unreachable",
+        Error::Io(IoError::Io(_)) | Error::Driver(_) | Error::Other(_) | Error::Url(_) => {
+            "destination.unreachable"
+        }
         Error::Io(IoError::Tls(_)) => "destination.unreachable",
     }
 }
@@ -116,7 +120,9 @@ fn code_of(error: &Error) -> &'static str {
 fn code_of_number(number: u16, message: &str) -> &'static str {
     // Numbers: the error references of MariaDB and MySQL; 28 is the system's ENOSPC within other messages.
     match number {
-        1040 | 1053 | 1129 | 1203 | 1226 | 2002 | 2003 | 2006 | 2013 | 1927 | 1317 | 3169 => "destination.unreachable",
+        1040 | 1053 | 1129 | 1203 | 1226 | 2002 | 2003 | 2006 | 2013 | 1927 | 1317 | 3169 => {
+            "destination.unreachable"
+        }
         1045 | 1044 | 1698 | 1820 | 1862 | 1130 | 1049 => "destination.access_denied",
         1142 | 1143 | 1227 | 1370 | 1419 => "destination.permission_denied",
         1021 | 1114 => "destination.disk_full",
@@ -125,10 +131,9 @@ fn code_of_number(number: u16, message: &str) -> &'static str {
         }
         1205 | 1213 | 1099 | 1100 => "destination.locked",
         1153 => "destination.row_too_large",
-        1005 | 1062 | 1064 | 1067 | 1069 | 1071 | 1072 | 1074 | 1101 | 1115 | 1118 | 1170 | 1214 | 1215 | 1217
-        | 1231 | 1239 | 1253 | 1273 | 1286 | 1293 | 1478 | 1506 | 1553 | 1825 | 1826 | 3780 | 3819 | 4025 => {
-            "destination.schema_refused"
-        }
+        1005 | 1062 | 1064 | 1067 | 1069 | 1071 | 1072 | 1074 | 1101 | 1115 | 1118 | 1170 | 1214 | 1215
+        | 1217 | 1231 | 1239 | 1253 | 1273 | 1286 | 1293 | 1478 | 1506 | 1553 | 1825 | 1826 | 3780 | 3819
+        | 4025 => "destination.schema_refused",
         _ => "destination.server_error",
     }
 }
@@ -168,6 +173,8 @@ mod tests {
 
     #[test]
     fn a_rows_value_is_not_repeated() {
-        assert!(!server(1062, "Duplicate entry 'ann@example.com' for key 'email'").to_string().contains("ann@"));
+        assert!(
+            !server(1062, "Duplicate entry 'ann@example.com' for key 'email'").to_string().contains("ann@")
+        );
     }
 }

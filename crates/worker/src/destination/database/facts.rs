@@ -45,10 +45,16 @@ impl ServerFacts {
             doing,
         )
         .await?;
-        let (version, max_allowed_packet, local_infile, lower_case_table_names, sql_mode, time_zone) =
-            row.ok_or_else(|| DatabaseError::refused("destination.server_error", "the server tells no version"))?;
-        let engines: Vec<String> =
-            all(conn, "SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')", doing).await?;
+        let (version, max_allowed_packet, local_infile, lower_case_table_names, sql_mode, time_zone) = row
+            .ok_or_else(|| {
+                DatabaseError::refused("destination.server_error", "the server tells no version")
+            })?;
+        let engines: Vec<String> = all(
+            conn,
+            "SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT')",
+            doing,
+        )
+        .await?;
         let charsets: Vec<String> =
             all(conn, "SELECT CHARACTER_SET_NAME FROM information_schema.CHARACTER_SETS", doing).await?;
         let is_mariadb = version.to_lowercase().contains("mariadb");
@@ -71,7 +77,8 @@ impl ServerFacts {
 /// has a column that others do not know.
 async fn read_collations(conn: &mut Conn) -> Result<BTreeSet<String>, DatabaseError> {
     let doing = || "the server's collations cannot be read".to_owned();
-    let plain: Vec<String> = all(conn, "SELECT COLLATION_NAME FROM information_schema.COLLATIONS", doing).await?;
+    let plain: Vec<String> =
+        all(conn, "SELECT COLLATION_NAME FROM information_schema.COLLATIONS", doing).await?;
     let full: Result<Vec<Option<String>>, DatabaseError> = all(
         conn,
         "SELECT FULL_COLLATION_NAME FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY",

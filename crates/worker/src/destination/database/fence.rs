@@ -41,7 +41,11 @@ struct Found {
 
 impl Claim {
     /// Takes the database over for this claim, making the fence and the journal where there are none.
-    pub async fn take(database: &Database, migration: MigrationId, fence: Fence) -> Result<(Self, Conn), DatabaseError> {
+    pub async fn take(
+        database: &Database,
+        migration: MigrationId,
+        fence: Fence,
+    ) -> Result<(Self, Conn), DatabaseError> {
         let mut conn = connect_numbered(database, fence.token, 0).await?;
         for _ in 0..ROUNDS_MAX {
             if let Some(is_cut_over) = settle(&mut conn, migration, fence, true).await? {
@@ -124,13 +128,22 @@ impl Claim {
 
     async fn check_row(&self, conn: &mut Conn, lock: &str) -> Result<(), DatabaseError> {
         let query = format!("SELECT attempt FROM {} WHERE id = 1{lock}", quote(&self.fence_name()));
-        let attempt: Result<Option<String>, _> = first(conn, &query, || "the fence cannot be read".to_owned()).await;
+        let attempt: Result<Option<String>, _> =
+            first(conn, &query, || "the fence cannot be read".to_owned()).await;
         match attempt {
             Ok(Some(attempt)) if attempt == self.fence.attempt.to_string() => Ok(()),
             Ok(_) => Err(DatabaseError::Fenced),
             Err(error) if error.number() == Some(number::NO_SUCH_TABLE) => Err(DatabaseError::Fenced),
             Err(error) => Err(error),
         }
+    }
+
+    /// Drops the shadow tables and empties the journal: the import begins anew under the same fence.
+    pub async fn reset(&self, conn: &mut Conn) -> Result<(), DatabaseError> {
+        self.check(conn).await?;
+        let tables = of_claim(conn, self.fence.token).await?;
+        drop_tables(conn, &tables).await?;
+        self.journal().remove(conn, "").await
     }
 
     /// Removes everything of this claim; the fence goes last, so that a crash leaves something to go on from.
@@ -144,11 +157,15 @@ impl Claim {
 async fn connect_numbered(database: &Database, token: u64, number: u32) -> Result<Conn, DatabaseError> {
     let mut conn = database.connect().await?;
     let query = format!("SELECT GET_LOCK({}, {LOCK_WAIT_S})", quoted(&names::lock(token, number)));
-    let got: Option<Option<u8>> = first(&mut conn, &query, || "the connection's lock cannot be taken".to_owned()).await?;
+    let got: Option<Option<u8>> =
+        first(&mut conn, &query, || "the connection's lock cannot be taken".to_owned()).await?;
     if got.flatten() == Some(1) {
         return Ok(conn);
     }
-    Err(DatabaseError::refused("destination.locked", format!("connection {number} of this claim is still open")))
+    Err(DatabaseError::refused(
+        "destination.locked",
+        format!("connection {number} of this claim is still open"),
+    ))
 }
 
 /// One round: returns whether the cut-over is done once the fence is this claim's alone, none if another round is
@@ -167,7 +184,8 @@ async fn settle(
         }
         return Err(DatabaseError::Fenced);
     }
-    let older = found.iter().copied().filter(|found| found.token < fence.token).max_by_key(|found| found.token);
+    let older =
+        found.iter().copied().filter(|found| found.token < fence.token).max_by_key(|found| found.token);
     match (mine, older) {
         (None, None) if may_create => {
             create(conn, migration, fence).await?;
@@ -250,7 +268,9 @@ async fn adopt(conn: &mut Conn, older: Found, fence: Fence) -> Result<(), Databa
     let tables = our_tables(conn).await?;
     let mut renames = Vec::new();
     for name in &tables {
-        if let Some(from) = tokens.iter().find(|token| **token != fence.token && names::is_of_claim(name, **token)) {
+        if let Some(from) =
+            tokens.iter().find(|token| **token != fence.token && names::is_of_claim(name, **token))
+        {
             renames.push((name.clone(), names::under_token(name, *from, fence.token)));
         }
     }
@@ -291,8 +311,13 @@ async fn note_adopter(conn: &mut Conn, older: Found, token: u64) -> Result<Vec<u
 }
 
 /// Renames in one statement: all or nothing.
-pub(crate) async fn rename(conn: &mut Conn, renames: &[(String, String)], doing: &str) -> Result<(), DatabaseError> {
-    let pairs: Vec<String> = renames.iter().map(|(from, to)| format!("{} TO {}", quote(from), quote(to))).collect();
+pub(crate) async fn rename(
+    conn: &mut Conn,
+    renames: &[(String, String)],
+    doing: &str,
+) -> Result<(), DatabaseError> {
+    let pairs: Vec<String> =
+        renames.iter().map(|(from, to)| format!("{} TO {}", quote(from), quote(to))).collect();
     execute(conn, format!("RENAME TABLE {}", pairs.join(", ")), || doing.to_owned()).await
 }
 
@@ -332,20 +357,46 @@ async fn end_connections(conn: &mut Conn, token: u64, own: u64) -> Result<(), Da
 
 /// Drops everything that carries a claim's token, the fence last.
 async fn drop_claim(conn: &mut Conn, found: Found) -> Result<(), DatabaseError> {
-    let mut ours: Vec<String> =
-        our_tables(conn).await?.into_iter().filter(|name| names::is_of_claim(name, found.token)).collect();
+    let mut ours = of_claim(conn, found.token).await?;
     // The journal goes after the tables that it tells of.
-    ours.sort_by_key(|name| *name == names::journal(found.token));
-    ours.push(fence_name(found));
-    for table in ours {
-        let sql = format!("DROP TABLE IF EXISTS {}", quote(&table));
-        execute(conn, sql, || format!("{table} cannot be dropped")).await?;
+    ours.extend([names::journal(found.token), fence_name(found)]);
+    drop_tables(conn, &ours).await
+}
+
+/// Shadow tables of a claim, and views that went their way.
+async fn of_claim(conn: &mut Conn, token: u64) -> Result<Vec<String>, DatabaseError> {
+    let journal = names::journal(token);
+    let ours = our_tables(conn).await?.into_iter();
+    Ok(ours.filter(|name| names::is_of_claim(name, token) && *name != journal).collect())
+}
+
+/// Each statement passes over what is of the other kind.
+async fn drop_tables(conn: &mut Conn, tables: &[String]) -> Result<(), DatabaseError> {
+    for table in tables {
+        for kind in ["VIEW", "TABLE"] {
+            let sql = format!("DROP {kind} IF EXISTS {}", quote(table));
+            match execute(conn, sql, || format!("{table} cannot be dropped")).await {
+                Err(error) if error.number() == Some(number::WRONG_OBJECT) => {}
+                other => other?,
+            }
+        }
     }
     Ok(())
 }
 
 fn too_many_rounds() -> DatabaseError {
     DatabaseError::refused("destination.locked", "the tables of an earlier attempt stay locked")
+}
+
+/// Tokens of all migrations whose cut-over is done in this database.
+pub(crate) async fn tokens_done(conn: &mut Conn) -> Result<Vec<u64>, DatabaseError> {
+    let names = our_tables(conn).await?;
+    Ok(names
+        .iter()
+        .filter_map(|name| names::parse_fence(name))
+        .filter(|(_, is_done)| *is_done)
+        .map(|(t, _)| t)
+        .collect())
 }
 
 /// The attempt as it stands in the fence; for tests and `landfall doctor`.

@@ -39,22 +39,33 @@ impl Journal {
     }
 
     /// Reads an entry.
-    pub async fn get<T: DeserializeOwned>(&self, conn: &mut Conn, key: &str) -> Result<Option<T>, DatabaseError> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        conn: &mut Conn,
+        key: &str,
+    ) -> Result<Option<T>, DatabaseError> {
         let query = format!("SELECT v FROM {} WHERE k = ?", self.table);
-        let value: Option<Vec<u8>> = self.checked(limited(conn.exec_first(query, (key,)), || doing("read")).await)?;
+        let value: Option<Vec<u8>> =
+            self.checked(limited(conn.exec_first(query, (key,)), || doing("read")).await)?;
         value.map(|value| decode(key, &value)).transpose()
     }
 
     /// Writes an entry, within the transaction that is open, or as one of its own.
-    pub async fn put<T: Serialize>(&self, conn: &mut Conn, key: &str, value: &T) -> Result<(), DatabaseError> {
+    pub async fn put<T: Serialize>(
+        &self,
+        conn: &mut Conn,
+        key: &str,
+        value: &T,
+    ) -> Result<(), DatabaseError> {
         let sql = self.put_sql(key, value)?;
         self.checked(execute(conn, sql, || doing("written")).await)
     }
 
     /// The statement that [`Journal::put`] runs, to be sent along with others.
     pub fn put_sql<T: Serialize>(&self, key: &str, value: &T) -> Result<Vec<u8>, DatabaseError> {
-        let json = serde_json::to_vec(value)
-            .map_err(|error| DatabaseError::refused("worker.internal", format!("journal entry {key}: {error}")))?;
+        let json = serde_json::to_vec(value).map_err(|error| {
+            DatabaseError::refused("worker.internal", format!("journal entry {key}: {error}"))
+        })?;
         let mut sql = format!("REPLACE INTO {} (k, v) VALUES (", self.table).into_bytes();
         push_quoted(&mut sql, key.as_bytes());
         sql.extend_from_slice(b", _binary");
@@ -72,7 +83,8 @@ impl Journal {
         // 0xFF ends no UTF-8 text, so it is past every key with the prefix.
         let mut end = prefix.as_bytes().to_vec();
         end.push(0xff);
-        let query = format!("SELECT k, v FROM {} WHERE k >= ? AND k < ? ORDER BY k LIMIT {LIST_MAX}", self.table);
+        let query =
+            format!("SELECT k, v FROM {} WHERE k >= ? AND k < ? ORDER BY k LIMIT {LIST_MAX}", self.table);
         let call = conn.exec::<(Vec<u8>, Vec<u8>), _, _>(query, (prefix.as_bytes(), end));
         let rows = self.checked(limited(call, || doing("listed")).await)?;
         rows.into_iter()
@@ -106,6 +118,7 @@ fn doing(verb: &str) -> String {
 }
 
 fn decode<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, DatabaseError> {
-    serde_json::from_slice(value)
-        .map_err(|error| DatabaseError::refused("worker.incompatible", format!("journal entry {key}: {error}")))
+    serde_json::from_slice(value).map_err(|error| {
+        DatabaseError::refused("worker.incompatible", format!("journal entry {key}: {error}"))
+    })
 }

@@ -34,10 +34,12 @@ impl Literal {
             "bit" => Literal::Digits,
             // A native JSON column refuses binary strings; where JSON is a text column, the type says so.
             "json" => Literal::Text,
-            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => Literal::Raw,
+            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set" => {
+                Literal::Raw
+            }
             "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => Literal::Raw,
-            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
-            | "geometrycollection" | "geomcollection" => Literal::Raw,
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Literal::Raw,
             _ => Literal::Text,
         }
     }

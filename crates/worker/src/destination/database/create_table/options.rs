@@ -41,8 +41,12 @@ pub(super) fn adapt(parts: &Parts<'_>, server: &ServerFacts, notes: &mut Vec<Str
             "ENGINE" if !value(&option).eq_ignore_ascii_case("innodb") => {
                 notes.push(format!("engine {} becomes InnoDB", value(&option)));
             }
-            "AUTO_INCREMENT" | "COMMENT" | "SEQUENCE" => tail.push(format!("{}={}", option.name, value(&option))),
-            "CHARSET" | "CHARACTER SET" => tail.push(named("DEFAULT CHARSET", &value(&option), false, server, notes)),
+            "AUTO_INCREMENT" | "COMMENT" | "SEQUENCE" => {
+                tail.push(format!("{}={}", option.name, value(&option)))
+            }
+            "CHARSET" | "CHARACTER SET" => {
+                tail.push(named("DEFAULT CHARSET", &value(&option), false, server, notes))
+            }
             "COLLATE" => tail.push(named("COLLATE", &value(&option), true, server, notes)),
             "WITH SYSTEM VERSIONING" => tail.push("WITH SYSTEM VERSIONING".to_owned()),
             name if UNREMARKABLE.contains(&name) => {}
@@ -53,7 +57,13 @@ pub(super) fn adapt(parts: &Parts<'_>, server: &ServerFacts, notes: &mut Vec<Str
     tail.join(" ")
 }
 
-fn named(option: &str, value: &str, is_collation: bool, server: &ServerFacts, notes: &mut Vec<String>) -> String {
+fn named(
+    option: &str,
+    value: &str,
+    is_collation: bool,
+    server: &ServerFacts,
+    notes: &mut Vec<String>,
+) -> String {
     let name = stand_in_for(value, is_collation, server, notes).unwrap_or_else(|| value.to_owned());
     format!("{option}={name}")
 }
@@ -125,6 +135,7 @@ fn partition_clause(sql: &str, tokens: &[Token], notes: &mut Vec<String>) -> Opt
             notes.push("a partition's folder is left out".to_owned());
         }
     }
-    let moved = |edit: Edit| Edit { start: edit.start - first.start, end: edit.end - first.start, text: edit.text };
+    let moved =
+        |edit: Edit| Edit { start: edit.start - first.start, end: edit.end - first.start, text: edit.text };
     Some(lexer::apply(sql.get(first.start..last.end)?, edits.into_iter().map(moved).collect()))
 }

@@ -40,7 +40,8 @@ impl<'a> Parts<'a> {
     pub(super) fn of(sql: &'a str) -> Option<Self> {
         let tokens = lexer::tokens(sql);
         let open = tokens.iter().position(|token| token.kind == Kind::Sign(b'('))?;
-        let is_create = tokens.first()?.is(sql, "CREATE") && tokens[..open].iter().any(|t| t.is(sql, "TABLE"));
+        let is_create =
+            tokens.first()?.is(sql, "CREATE") && tokens[..open].iter().any(|t| t.is(sql, "TABLE"));
         if !is_create {
             return None;
         }

@@ -91,7 +91,8 @@ fn a_taken_check_name_is_dropped_where_names_are_the_databases() {
 
 #[test]
 fn long_keys_are_cut_where_the_server_asks_for_it() {
-    let sql = "CREATE TABLE `t` (\n  `a` varchar(255),\n  `b` varchar(100),\n  KEY `k` (`a`,`b`)\n) ENGINE=InnoDB";
+    let sql =
+        "CREATE TABLE `t` (\n  `a` varchar(255),\n  `b` varchar(100),\n  KEY `k` (`a`,`b`)\n) ENGINE=InnoDB";
     assert!(with_short_keys(sql).unwrap().contains("KEY `k` (`a`(191),`b`)"));
     assert_eq!(with_short_keys("CREATE TABLE `t` (`b` int, KEY `b` (`b`))"), None);
 }

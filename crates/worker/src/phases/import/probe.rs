@@ -1,0 +1,39 @@
+//! Looks at the new site as its visitors do. One that does not come up is replaced by the old one.
+
+use std::time::{Duration, Instant};
+
+use super::run::Run;
+use super::stage::Activator;
+use super::{Step, StepEnd, activate, back};
+use crate::destination::probe::dead_because;
+use crate::failpoint::failpoint;
+use crate::slice::SliceError;
+
+const BETWEEN: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
+    failpoint("import.before_probe").await?;
+    let begun = Instant::now();
+    loop {
+        let core = run.source.paths.core().to_owned();
+        run.cursor.after = run.prober.look(&core).await;
+        let Some(why) = dead_because(&run.cursor.after) else { break };
+        if begun.elapsed() > run.options.alive_limit {
+            back::roll_back_dead_site(run, why).await?;
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    let failed: Option<String> = run.journal().get(&mut run.conn, "activation_failed").await?;
+    match failed {
+        None => Ok(StepEnd::Done),
+        Some(why) => {
+            // The site lives; support decides about the plugin. Until then nothing of ours should answer there.
+            if let Some(activator) = run.journal().get::<Activator>(&mut run.conn, "activator").await? {
+                activate::take_out(run, &activator).await?;
+            }
+            run.cursor.step = Step::Activate;
+            run.slice.save(&run.cursor).await?;
+            Err(SliceError::failed("import.plugin_activation_failed", why))
+        }
+    }
+}
