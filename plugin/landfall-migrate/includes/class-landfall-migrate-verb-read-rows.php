@@ -14,12 +14,18 @@ final class Landfall_Migrate_Verb_Read_Rows extends Landfall_Migrate_Verb {
 
 	const FRAME_BYTES = 262144;
 	const LIMIT_FIRST = 500;
+	const LIMIT_MIN   = 10;
 	const LIMIT_MAX   = 20000;
 
 	/**
 	 * Rows asked for at once where there is no key: each question makes the server pass all rows before.
 	 */
 	const LIMIT_WITHOUT_KEY = 50000;
+
+	/**
+	 * Bytes that a page should not exceed: what is left of a page at the end of the budget is fetched in vain.
+	 */
+	const PAGE_BYTES = 16777216;
 
 	/**
 	 * Speaks RAW while rows are read.
@@ -71,6 +77,13 @@ final class Landfall_Migrate_Verb_Read_Rows extends Landfall_Migrate_Verb {
 	private $waiting_rows = 0;
 
 	/**
+	 * Bytes of an average row, by the server's estimate and what was seen.
+	 *
+	 * @var int
+	 */
+	private $row_bytes = 1;
+
+	/**
 	 * Longest large value that travels within its page.
 	 *
 	 * @var int
@@ -111,6 +124,7 @@ final class Landfall_Migrate_Verb_Read_Rows extends Landfall_Migrate_Verb {
 		$this->query     = new Landfall_Migrate_Row_Query( $this->table, $wpdb->base_prefix );
 		$this->cursor    = Landfall_Migrate_Row_Cursor::read( Landfall_Migrate_Params::bytes( $this->params, 'cursor' ), $this->table );
 		$this->value_max = $this->budget->value_bytes_max();
+		$this->row_bytes = max( 1, (int) $listed[ $name ]['AVG_ROW_LENGTH'] );
 		$this->db->speak( Landfall_Migrate_Database::RAW );
 		if ( array() === $this->table->key && $this->cursor->counted < 0 ) {
 			$this->cursor->counted = (int) $this->db->value( $this->query->count() );
@@ -133,10 +147,12 @@ final class Landfall_Migrate_Verb_Read_Rows extends Landfall_Migrate_Verb {
 	 */
 	private function read_pages() {
 		$has_key = array() !== $this->table->key;
-		$limit   = $has_key ? self::LIMIT_FIRST : self::LIMIT_WITHOUT_KEY;
+		$wanted  = $has_key ? self::LIMIT_FIRST : self::LIMIT_WITHOUT_KEY;
 		while ( true ) {
+			$limit  = max( self::LIMIT_MIN, min( $wanted, (int) ( self::PAGE_BYTES / $this->row_bytes ) ) );
 			$began  = microtime( true );
 			$offset = $has_key ? 0 : $this->cursor->rows;
+			$before = $this->frames->payload_bytes();
 			$count  = $this->read_page( $this->query->page( $this->cursor->key, $offset, $limit, $this->value_max ) );
 			if ( $count < 0 ) {
 				return false;
@@ -147,9 +163,11 @@ final class Landfall_Migrate_Verb_Read_Rows extends Landfall_Migrate_Verb {
 			if ( $this->is_spent() ) {
 				return false;
 			}
+			$seen            = $this->frames->payload_bytes() + strlen( $this->waiting ) - $before;
+			$this->row_bytes = max( 1, (int) ( $seen / $count ) );
 			if ( $has_key ) {
-				$took  = microtime( true ) - $began;
-				$limit = $took < 0.2 ? min( self::LIMIT_MAX, $limit * 2 ) : ( $took > 0.8 ? max( 10, $limit >> 1 ) : $limit );
+				$took   = microtime( true ) - $began;
+				$wanted = $took < 0.2 ? min( self::LIMIT_MAX, $limit * 2 ) : ( $took > 0.8 ? $limit >> 1 : $limit );
 			}
 		}
 	}

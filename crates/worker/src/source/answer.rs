@@ -35,6 +35,8 @@ pub(crate) struct Answer {
     sealer: Option<Sealer>,
     pace: Arc<Pace>,
     first_byte: Duration,
+    /// Bytes on the wire so far, and the time spent waiting for them.
+    received: (u64, Duration),
     has_header: bool,
     _permit: Permit,
 }
@@ -85,6 +87,7 @@ impl Answer {
             sealer: None,
             pace,
             first_byte,
+            received: (0, Duration::ZERO),
             has_header: false,
             _permit: permit,
         };
@@ -111,7 +114,10 @@ impl Answer {
     pub(crate) async fn next(&mut self) -> Result<Step, SourceError> {
         let step = self.next_step().await;
         match &step {
-            Ok(Step::Complete(_)) => self.pace.went_well(self.first_byte),
+            Ok(Step::Complete(_)) => {
+                self.pace.went_well(self.first_byte);
+                self.pace.measured(self.received.0, self.received.1);
+            }
             Ok(Step::Frame(..)) => {}
             Err(_) => self.pace.went_badly(),
         }
@@ -143,11 +149,16 @@ impl Answer {
                 Err(_) if !self.has_header => return Err(self.diagnose()),
                 Err(error) => return Err(protocol(&error.to_string())),
             }
+            let waiting = Instant::now();
             let piece = tokio::time::timeout(self.expected.stall, self.response.chunk())
                 .await
                 .map_err(|_| SourceError::Stalled(self.expected.stall))?;
             match piece {
-                Ok(Some(bytes)) => self.decoder.push(&bytes),
+                Ok(Some(bytes)) => {
+                    self.received.0 += bytes.len() as u64;
+                    self.received.1 += waiting.elapsed();
+                    self.decoder.push(&bytes);
+                }
                 Ok(None) if self.has_header => return Err(self.cut_off()),
                 Ok(None) => return Err(self.diagnose()),
                 Err(_) => return Err(self.cut_off()),

@@ -108,6 +108,14 @@ impl Connection {
         self.send(permit, verb, params, &greeting).await
     }
 
+    /// Whether the answers of a verb shrink when they are compressed. Most bytes of files are compressed already.
+    fn shrinks(verb: Verb) -> bool {
+        match verb {
+            Verb::ReadRows | Verb::ListFiles | Verb::Schema | Verb::Preflight => true,
+            Verb::Hello | Verb::ReadFiles | Verb::TableMarks | Verb::Finish => false,
+        }
+    }
+
     /// Sends one request the way that the greeting names.
     pub(super) async fn send(
         &self,
@@ -120,7 +128,7 @@ impl Connection {
         self.policy.check_url(&url).map_err(SourceError::AddressRefused)?;
         let must_seal = self.must_seal(&url);
         let nonce = hex(&rand::random::<[u8; 16]>());
-        let params = self.complete_params(params, &permit, &url);
+        let params = self.complete_params(verb, params, &permit, &url);
         let cipher = if must_seal { greeting.cipher } else { None };
         let (body, auth) = self.sign(&url, verb, &params, cipher, &nonce, greeting.clock_offset_s);
         let mut request = self
@@ -158,11 +166,12 @@ impl Connection {
     }
 
     /// What every request says beside the parameters of its verb.
-    fn complete_params(&self, mut params: Value, permit: &Permit, url: &Url) -> Vec<u8> {
+    fn complete_params(&self, verb: Verb, mut params: Value, permit: &Permit, url: &Url) -> Vec<u8> {
         if let Some(object) = params.as_object_mut() {
             object.insert("scheme".into(), url.scheme().into());
             object.insert("plain_ok".into(), self.endpoint.plain_ok.into());
             object.insert("ciphers".into(), json!(Cipher::KNOWN.map(Cipher::name)));
+            object.insert("deflate".into(), (permit.allowance.deflate && Self::shrinks(verb)).into());
             object.entry("budget_ms").or_insert(permit.allowance.time_ms.into());
             object.entry("bytes_max").or_insert(permit.allowance.bytes.into());
         }

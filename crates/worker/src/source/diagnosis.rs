@@ -147,7 +147,7 @@ fn firewall(page: &Page<'_>, text: &str) -> Option<&'static str> {
     if !header("x-sucuri-block").is_empty() {
         return Some("Sucuri");
     }
-    if header("x-amzn-waf-action") != "" {
+    if !header("x-amzn-waf-action").is_empty() {
         return Some("AWS WAF");
     }
     if page.status.is_success() && text.contains("id=\"wpadminbar\"") {
@@ -216,7 +216,8 @@ mod tests {
     #[test]
     fn each_cause_has_its_own_code() {
         let home = "<html><head><title>My blog</title></head><body>wp-content</body></html>";
-        let cases: &[(u16, &[(&'static str, &str)], &str, &str)] = &[
+        type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
+        let cases: &[Case] = &[
             (200, &[], home, "source.plugin_missing"),
             (404, &[], "Not found", "source.plugin_missing"),
             (401, &[("www-authenticate", "Basic realm=x")], "", "source.basic_auth"),

@@ -16,6 +16,16 @@ use super::error::SourceError;
 const TIME_MS: Range = Range { least: 250, first: 2500, most: 5000, step: 500 };
 const BYTES: Range = Range { least: 512 << 10, first: 16 << 20, most: 64 << 20, step: 8 << 20 };
 
+/// Longest wait for a turn. A caller may hold several answers open and be slow to read them: the pace is a courtesy to
+/// the source, and must not stop anybody for good.
+const TURN_MAX: Duration = Duration::from_secs(5);
+
+/// Data is compressed where it comes slower than this: compressing costs the source about a second per 90 MB.
+const DEFLATE_BELOW_BYTES_PER_S: f64 = 12e6;
+
+/// An answer has to be this long to say something about the link.
+const MEASURED_BYTES_MIN: u64 = 1 << 20;
+
 /// Answers in a row after which one more request at once is tried.
 const GOOD_ANSWERS: u32 = 6;
 
@@ -43,6 +53,7 @@ struct State {
     bytes: u64,
     good: u32,
     usual: Option<Duration>,
+    deflate: bool,
 }
 
 /// What one request may ask for.
@@ -50,6 +61,8 @@ struct State {
 pub(crate) struct Allowance {
     pub(crate) time_ms: u64,
     pub(crate) bytes: u64,
+    /// Whether compression pays.
+    pub(crate) deflate: bool,
 }
 
 /// The right to have one request under way.
@@ -73,23 +86,25 @@ impl Pace {
                 bytes: BYTES.first,
                 good: 0,
                 usual: None,
+                deflate: false,
             }),
             parallel_max: parallel_max.max(1),
         })
     }
 
-    /// Waits for the turn of one more request.
+    /// Waits for the turn of one more request, but not for ever.
     pub(crate) async fn permit(self: &Arc<Self>) -> Permit {
-        let permit = Arc::clone(&self.gate).acquire_owned().await.expect("the gate is never closed");
+        let turn = tokio::time::timeout(TURN_MAX, Arc::clone(&self.gate).acquire_owned()).await;
+        let permit = turn.ok().map(|permit| permit.expect("the gate is never closed"));
         let state = self.lock();
-        let allowance = Allowance { time_ms: state.time_ms, bytes: state.bytes };
+        let allowance = Allowance { time_ms: state.time_ms, bytes: state.bytes, deflate: state.deflate };
         drop(state);
-        Permit { pace: Arc::clone(self), permit: Some(permit), allowance }
+        Permit { pace: Arc::clone(self), permit, allowance }
     }
 
     /// For the first exchange, which runs within the turn of another request.
     pub(crate) fn spare_permit(self: &Arc<Self>) -> Permit {
-        let allowance = Allowance { time_ms: TIME_MS.first, bytes: BYTES.first };
+        let allowance = Allowance { time_ms: TIME_MS.first, bytes: BYTES.first, deflate: false };
         Permit { pace: Arc::clone(self), permit: None, allowance }
     }
 
@@ -114,6 +129,15 @@ impl Pace {
             } else {
                 self.gate.add_permits(1);
             }
+        }
+    }
+
+    /// What an answer says about the link: bytes on the wire, and the time spent waiting for them.
+    pub(crate) fn measured(&self, bytes: u64, waited: Duration) {
+        if bytes >= MEASURED_BYTES_MIN {
+            let mut state = self.lock();
+            // Compressed bytes say less about a link: once it was slow, it stays compressed.
+            state.deflate |= (bytes as f64) < DEFLATE_BELOW_BYTES_PER_S * waited.as_secs_f64();
         }
     }
 
@@ -210,7 +234,8 @@ mod tests {
             drop(pace.permit().await);
         }
         assert_eq!(pace.gate.available_permits(), 1, "one request at a time is always possible");
-        assert_eq!(pace.permit().await.allowance, Allowance { time_ms: TIME_MS.least, bytes: BYTES.least });
+        let least = Allowance { time_ms: TIME_MS.least, bytes: BYTES.least, deflate: false };
+        assert_eq!(pace.permit().await.allowance, least);
     }
 
     #[tokio::test]
@@ -220,6 +245,23 @@ mod tests {
         let before = pace.permit().await.allowance.time_ms;
         pace.went_well(Duration::from_secs(5));
         assert!(pace.permit().await.allowance.time_ms < before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_holds_every_turn_is_not_stopped_for_good() {
+        let pace = Pace::new(1);
+        let _held = pace.permit().await;
+        assert!(pace.permit().await.permit.is_none());
+    }
+
+    #[tokio::test]
+    async fn compression_is_for_slow_links() {
+        let pace = Pace::new(1);
+        pace.measured(64 << 20, Duration::from_secs(1));
+        pace.measured(1000, Duration::from_secs(1));
+        assert!(!pace.spare_permit().allowance.deflate && !pace.permit().await.allowance.deflate);
+        pace.measured(4 << 20, Duration::from_secs(1));
+        assert!(pace.permit().await.allowance.deflate);
     }
 
     #[tokio::test]

@@ -64,7 +64,7 @@ fn plant(docroot: &Path) {
     }
     fs::write(odd.join("n".repeat(250)), "long").unwrap();
     fs::write(odd.join("empty"), "").unwrap();
-    fs::write(odd.join("large.bin"), (0..3_000_001_u32).map(|n| (n * 31 >> 3) as u8).collect::<Vec<_>>())
+    fs::write(odd.join("large.bin"), (0..3_000_001_u32).map(|n| ((n * 31) >> 3) as u8).collect::<Vec<_>>())
         .unwrap();
     fs::write(odd.join("secret"), "x").unwrap();
     fs::set_permissions(odd.join("secret"), fs::Permissions::from_mode(0o000)).unwrap();

@@ -6,9 +6,14 @@ use std::process::Command;
 fn run(program: &str, arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let done = Command::new(program).args(arguments).current_dir(root).output();
-    let done = done.unwrap_or_else(|error| panic!("{program} does not run ({error}): scripts/setup installs it"));
+    let done =
+        done.unwrap_or_else(|error| panic!("{program} does not run ({error}): scripts/setup installs it"));
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(done.status.success(), "{program} {arguments:?}\n{text}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{program} {arguments:?}\n{text}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     text
 }
 
