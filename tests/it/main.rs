@@ -1,4 +1,5 @@
 //! End-to-end tests: real servers, real processes. One binary.
 
 mod edges;
+mod journey;
 mod spine;
