@@ -31,13 +31,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
 /// Parses a body: what is no JSON at all is 400, what is JSON of another shape is 422 and names the field.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    // Without this, serde would take an array for an object, member by member.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        let syntax = serde_json::from_slice::<serde::de::IgnoredAny>(body);
+        syntax.map_err(|error| Problem::bad_request(format!("not JSON: {error}")))?;
+        return Err(Problem::bad_request("the body has to be a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
         let inner = error.into_inner();
         let detail = inner.to_string();
         match inner.classify() {
-            serde_json::error::Category::Data => Problem::invalid_field(&field, detail),
+            serde_json::error::Category::Data => Problem::invalid_field(&field, without_value(&detail)),
             serde_json::error::Category::Syntax
             | serde_json::error::Category::Eof
             | serde_json::error::Category::Io => Problem::bad_request(format!("not JSON: {detail}")),
@@ -45,6 +51,18 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| Problem::bad_request(format!("not JSON: {error}")))?;
     Ok(value)
+}
+
+/// What was expected, without the value that came instead: it may be a secret in the wrong place.
+fn without_value(detail: &str) -> String {
+    let detail = detail.rsplit_once(" at line ").map_or(detail, |(what, _where)| what);
+    let repeats =
+        ["invalid type", "invalid value", "unknown variant"].iter().any(|kind| detail.starts_with(kind));
+    match detail.rsplit_once(", expected ") {
+        Some((_value, expected)) if repeats => format!("expected {expected}"),
+        Some(_) | None if repeats => "is not what the field takes".to_owned(),
+        Some(_) | None => detail.to_owned(),
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

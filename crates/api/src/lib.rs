@@ -4,7 +4,7 @@
 //! to a queue and never opens the secret of a site: what a request makes necessary is in the outbox of its own
 //! commit, and the scheduler takes it from there.
 //!
-//! Every request passes [`edge`] on its way in and out; every error leaves as a [`problem::Problem`].
+//! Every request passes one layer (`edge`) on its way in and out, and every error leaves as a problem (`problem`).
 
 mod audit;
 mod auth;

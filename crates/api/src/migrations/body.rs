@@ -110,8 +110,8 @@ impl MigrationBody {
         let mut faults = Faults::default();
         let site = faults.required("site", self.site, text(80));
         let source = faults.required("source", self.source, Ok);
+        let has_source = matches!(source, Some(SourceBody::Wordpress { .. }));
         let source = source.and_then(|source| check_source(&mut faults, source));
-        let has_source = matches!(source, Some(SourceSpec::Wordpress { .. }));
         let options = check_options(&mut faults, self.options, has_source);
         let organization = faults.optional("organization", self.organization, organization);
         let owner_email = faults.optional("owner_email", self.owner_email, email);

@@ -1,7 +1,7 @@
 //! `GET /v1/migrations/{id}/report`.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use landfall_common::MigrationId;
 use landfall_common::ports::DocumentKind;
@@ -19,6 +19,10 @@ use crate::state::ApiState;
 struct Report {
     json: Box<RawValue>,
     text: String,
+}
+
+fn none_yet() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "api.not_found", "there is no report yet")
 }
 
 /// The proof of a finished migration: what was carried, left out, rewritten and probed.
@@ -41,7 +45,7 @@ pub(crate) async fn migration_report(
 ) -> Result<Response, Problem> {
     visible(&state, &principal, id).await?;
     let (_, found) = state.records.read::<Report>(DocumentKind::Report, id).await?;
-    let report = found.ok_or_else(|| Problem::not_found("report yet"))?.value;
+    let report = found.ok_or_else(none_yet)?.value;
     let vary = (header::VARY, "accept");
     if prefers(&headers, "text/plain") {
         let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");

@@ -44,7 +44,7 @@ pub(crate) enum DestinationBody {
         files: Option<FilesBody>,
         /// Its database.
         #[schema(required, nullable = false)]
-        database: Option<DatabaseBody>,
+        database: Option<Box<DatabaseBody>>,
         /// The document root as the site's PHP sees it, where that is not the files' root.
         document_root: Option<String>,
     },
@@ -195,7 +195,7 @@ fn check_destination(faults: &mut Faults, body: DestinationBody) -> Option<Desti
             let files = faults.required("destination.files", files, Ok);
             let files = files.and_then(|files| check_files(faults, files));
             let database = faults.required("destination.database", database, Ok);
-            let database = database.and_then(|database| check_database(faults, database));
+            let database = database.and_then(|database| check_database(faults, *database));
             let document_root = faults.optional("destination.document_root", document_root, folder);
             let site = HostedSite { url: url?, files: files?, database: database?, document_root };
             Some(DestinationSpec::Hosted(Box::new(site)))

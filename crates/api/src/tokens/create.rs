@@ -81,7 +81,7 @@ pub(crate) async fn create_token(
     let id = TokenId::from_uuid(state.records.draw());
     // The key is not there yet; what counts is the time of the store, which comes with the look.
     let key = DocumentKey::new(DocumentKind::Token, id);
-    let (now, _) = state.records.store().load(&[key.clone()]).await?;
+    let (now, _) = state.records.store().load(std::slice::from_ref(&key)).await?;
     let token = MachineToken {
         schema: SCHEMA,
         id,
