@@ -9,7 +9,7 @@ const VERSION_MIN: u32 = 7;
 
 /// Looks at the version and at what the server does when its memory is full and when it dies.
 pub(super) async fn check(link: &Link) -> Result<(), StoreError> {
-    let info: InfoDict = link.command(redis::cmd("INFO").arg("everything")).await?;
+    let info = information(link).await?;
     check_version(&info.get::<String>("redis_version").unwrap_or_default())?;
     // INFO tells the policy and the AOF even where a managed server hides CONFIG.
     match info.get::<String>("maxmemory_policy").as_deref() {
@@ -27,6 +27,17 @@ pub(super) async fn check(link: &Link) -> Result<(), StoreError> {
         ));
     }
     warn_unless_synced(link).await
+}
+
+async fn information(link: &Link) -> Result<InfoDict, StoreError> {
+    let mut command = redis::cmd("INFO");
+    command.arg("everything");
+    // Half of the time for the answer, and half to find out why there is none.
+    let asked = tokio::time::timeout(link.limit() / 2, link.command(&command)).await;
+    match asked.unwrap_or_else(|elapsed| Err(StoreError::Unavailable(Box::new(elapsed)))) {
+        Ok(information) => Ok(information),
+        Err(error) => Err(link.why_unreachable().await.unwrap_or(error)),
+    }
 }
 
 fn check_version(version: &str) -> Result<(), StoreError> {

@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use landfall_common::ports::{FeedItem, StoreError};
+use redis::aio::ConnectionManager;
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
+use redis::{Cmd, RedisResult};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -74,10 +76,7 @@ impl Feed {
     }
 
     async fn last_position(&self) -> Result<String, StoreError> {
-        let mut command = redis::cmd("XREVRANGE");
-        command.arg(self.key()).arg("+").arg("-").arg("COUNT").arg(1);
-        let reply: StreamRangeReply = self.link.command(&command).await?;
-        Ok(reply.ids.first().map_or_else(|| "0-0".to_owned(), |line| line.id.clone()))
+        Ok(position_behind(&self.link.command(&newest_line(&self.key())).await?))
     }
 
     async fn items(&self, after: &str, limit: usize) -> Result<Vec<FeedItem>, StoreError> {
@@ -104,21 +103,24 @@ impl Feed {
     }
 }
 
-async fn wake_on_lines(mut manager: redis::aio::ConnectionManager, key: String, wakes: watch::Sender<()>) {
-    let mut position = "$".to_owned();
+fn newest_line(key: &str) -> Cmd {
+    let mut command = redis::cmd("XREVRANGE");
+    command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+    command
+}
+
+fn position_behind(newest: &StreamRangeReply) -> String {
+    newest.ids.first().map_or_else(|| "0-0".to_owned(), |line| line.id.clone())
+}
+
+async fn wake_on_lines(mut connection: ConnectionManager, key: String, wakes: watch::Sender<()>) {
+    let mut position = None;
     loop {
-        let mut command = redis::cmd("XREAD");
-        command.arg("COUNT").arg(1_000).arg("BLOCK").arg(BLOCK.as_millis().to_string());
-        command.arg("STREAMS").arg(&key).arg(&position);
-        let reply: Result<Option<StreamReadReply>, _> = command.query_async(&mut manager).await;
-        match reply {
-            Ok(reply) => {
-                let lines = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids);
-                if let Some(last) = lines.last() {
-                    position = last.id;
-                    wakes.send_replace(());
-                }
+        match next_lines(&mut connection, &key, &mut position).await {
+            Ok(true) => {
+                wakes.send_replace(());
             }
+            Ok(false) => {}
             Err(error) => {
                 tracing::debug!(%error, "the feed's connection failed, trying again");
                 // Lines may have come meanwhile.
@@ -127,6 +129,26 @@ async fn wake_on_lines(mut manager: redis::aio::ConnectionManager, key: String, 
             }
         }
     }
+}
+
+/// Blocks until there are lines behind the position, or for a while; whether there were.
+async fn next_lines(
+    connection: &mut ConnectionManager,
+    key: &str,
+    position: &mut Option<String>,
+) -> RedisResult<bool> {
+    let after = match position.take() {
+        Some(after) => after,
+        None => position_behind(&newest_line(key).query_async(connection).await?),
+    };
+    let mut command = redis::cmd("XREAD");
+    command.arg("COUNT").arg(1_000).arg("BLOCK").arg(BLOCK.as_millis().to_string());
+    command.arg("STREAMS").arg(key).arg(&after);
+    let reply: Option<StreamReadReply> = command.query_async(connection).await?;
+    let last = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|stream| stream.ids).last();
+    let is_news = last.is_some();
+    *position = Some(last.map_or(after, |line| line.id));
+    Ok(is_news)
 }
 
 fn is_position(text: &str) -> bool {

@@ -7,8 +7,8 @@ use landfall_common::ports::StoreError;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult, Script,
-    ServerErrorKind,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError,
+    RedisResult, Script, ServerErrorKind,
 };
 use secrecy::ExposeSecret;
 
@@ -68,6 +68,10 @@ impl Link {
         &self.root
     }
 
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Runs a script. It may run more than once.
     pub(super) async fn script<T: FromRedisValue + Send>(
         &self,
@@ -93,6 +97,14 @@ impl Link {
         pipeline: &Pipeline,
     ) -> Result<T, StoreError> {
         self.retry(|mut manager| async move { pipeline.query_async(&mut manager).await }).await
+    }
+
+    /// What a connection made now fails with: a wrong password, a refused connection. The mending connection only says
+    /// that its time was up.
+    pub(super) async fn why_unreachable(&self) -> Option<StoreError> {
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_LIMIT.min(self.limit / 2)));
+        self.client.get_multiplexed_async_connection_with_config(&config).await.err().map(store_error)
     }
 
     /// Tries until it works, until trying again is no use, or until the limit.

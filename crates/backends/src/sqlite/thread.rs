@@ -145,3 +145,36 @@ pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
     );
     if is_passing { StoreError::Unavailable(Box::new(error)) } else { StoreError::Broken(error.to_string()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_takes_what_is_over_and_nothing_else() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        prepare(&connection).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO documents VALUES ('site', 'alive', 1, 'x', NULL, NULL), ('site', 'expiring', 1, 'x', 50, 90),
+                    ('site', 'tombstone', 1, NULL, NULL, 100), ('site', 'young tombstone', 1, NULL, NULL, 101);
+                 INSERT INTO requests VALUES ('old', 5), ('new', 200)",
+            )
+            .unwrap();
+        let transaction = connection.transaction().unwrap();
+        sweep(&transaction, 100).unwrap();
+        let ids: Vec<String> = transaction
+            .prepare("SELECT id FROM documents ORDER BY id")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(ids, ["alive", "young tombstone"]);
+        let memory = i64::try_from(crate::limits::MEMORY.as_micros()).unwrap();
+        sweep(&transaction, memory + 100).unwrap();
+        let requests: i64 =
+            transaction.query_row("SELECT COUNT(*) FROM requests", [], |row| row.get(0)).unwrap();
+        assert_eq!(requests, 1, "requests are remembered for ten minutes");
+    }
+}

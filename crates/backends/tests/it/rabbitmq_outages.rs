@@ -6,6 +6,7 @@ use landfall_common::Phase;
 use landfall_common::ports::{Consumer, Queue, QueueError};
 use landfall_common::wire::QueueName;
 use landfall_testkit::conformance::{PATIENCE, eventually};
+use landfall_testkit::lab::RabbitMq;
 
 use crate::rabbitmq::options;
 use crate::servers;
@@ -50,7 +51,7 @@ async fn a_killed_broker_loses_nothing_confirmed_and_both_sides_are_back_within_
 }
 
 #[tokio::test]
-async fn a_broker_that_is_short_of_memory_blocks_publishers_and_not_consumers() {
+async fn a_broker_in_distress_blocks_publishers_and_not_consumers() {
     let server = servers::lab().await.rabbitmq("rabbitmq-alarm").await.unwrap();
     let mut options = options(&server.url());
     options.publish_limit = Duration::from_secs(2);
@@ -89,6 +90,15 @@ async fn without_a_broker_publishing_ends_at_its_limit_and_a_consumer_waits() {
     let mut consumer = queue.consume(IMPORT).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(500), consumer.next()).await.is_err());
     assert!(!consumer.is_connected());
+}
+
+#[tokio::test]
+async fn a_broker_without_tls_gets_nothing_where_tls_is_asked_for() {
+    let url = servers::rabbitmq().await.url().replace("amqp://", "amqps://");
+    let mut options = RabbitOptions::new(url);
+    options.publish_limit = Duration::from_secs(1);
+    let published = RabbitQueue::open(&options).unwrap().publish(IMPORT, b"x").await;
+    assert!(matches!(published, Err(QueueError::Unavailable(_))), "{published:?}");
 }
 
 #[test]

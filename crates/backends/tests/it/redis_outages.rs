@@ -178,3 +178,68 @@ async fn installations_on_one_server_are_apart() {
     assert_eq!(found, [None]);
     assert!(b.events("1", 0, 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_wrong_password_is_named() {
+    let server = servers::lab().await.redis("redis-password").await.unwrap();
+    command(&server.url(), &["CONFIG", "SET", "requirepass", "secret"]).await;
+    let url = server.url().replace("redis://", "redis://:wrong@");
+    let Err(StoreError::Unavailable(error)) = open(&url).check().await else { panic!("it was let in") };
+    assert!(error.to_string().contains("WRONGPASS") || error.to_string().contains("assword"), "{error}");
+    open(&server.url().replace("redis://", "redis://:secret@")).check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
+    let url = servers::redis().await.url().replace("redis://", "rediss://");
+    let mut options = RedisOptions::new(url);
+    options.call_limit = Duration::from_secs(1);
+    assert!(matches!(RedisStore::open(&options).unwrap().check().await, Err(StoreError::Unavailable(_))));
+}
+
+/// Stands between client and server; swallows one reply when told to, and the connection with it.
+async fn forgetful_proxy(server_url: &str, is_armed: Arc<AtomicBool>) -> String {
+    let server = server_url.trim_start_matches("redis://").trim_end_matches('/').to_owned();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let upstream = tokio::net::TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(relay(client, upstream, Arc::clone(&is_armed)));
+        }
+    });
+    url
+}
+
+async fn relay(client: tokio::net::TcpStream, upstream: tokio::net::TcpStream, is_armed: Arc<AtomicBool>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = upstream.into_split();
+    let there = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let mut buffer = vec![0; 65_536];
+    while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
+        if is_armed.swap(false, Ordering::SeqCst) || to_client.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    there.abort();
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_happens_once_and_succeeds() {
+    let is_armed = Arc::new(AtomicBool::new(false));
+    let proxy = forgetful_proxy(&servers::redis().await.url(), Arc::clone(&is_armed)).await;
+    let store =
+        RedisStore::open(&RedisOptions { prefix: servers::unique("lost"), ..RedisOptions::new(proxy) })
+            .unwrap();
+    store.commit(&commit(1, "0".into())).await.unwrap();
+    for round in 1..=20 {
+        is_armed.store(true, Ordering::SeqCst);
+        let at = store.commit(&commit(1, Bytes::from(round.to_string()))).await.unwrap().at;
+        assert!(!is_armed.load(Ordering::SeqCst), "a reply was lost");
+        let (_, found) = store.load(&[key(1)]).await.unwrap();
+        assert_eq!(found[0].as_ref().unwrap().version, round + 1);
+        let events = store.events("1", 0, 100).await.unwrap();
+        assert_eq!((events.len() as u64, events.last().unwrap().at), (round + 1, at));
+    }
+}

@@ -52,6 +52,7 @@ macro_rules! store_conformance {
             the_feed_tells_what_comes_from_now_on,
             the_feed_goes_on_from_any_position,
             every_waiting_reader_of_the_feed_wakes,
+            the_feed_keeps_the_newest_10000_lines,
             an_entry_is_due_when_its_time_has_come,
             a_claim_hides_an_entry_and_only_one_wins,
             a_claimed_entry_is_due_again_after_its_time,

@@ -124,3 +124,16 @@ pub async fn every_waiting_reader_of_the_feed_wakes(store: Subject) -> Result<()
     assert!(begun.elapsed() < WAIT / 2);
     Ok(())
 }
+
+pub async fn the_feed_keeps_the_newest_10000_lines(store: Subject) -> Result<()> {
+    const LINES: usize = 13_000;
+    let (start, _) = store.feed(None, 10, Duration::ZERO).await?;
+    for _ in 0..LINES / 100 {
+        store.commit(&with_events((0..100).map(|_| event("a", "{}", Some(10))).collect())).await?;
+    }
+    // A reader that was away for too long gets what is left, and sees by the numbers what it missed.
+    let (_, lines) = store.feed(Some(&start), usize::MAX, Duration::ZERO).await?;
+    assert!((10_000..LINES).contains(&lines.len()), "{} lines", lines.len());
+    assert_eq!(lines.last().context("a line")?.event, LINES as u64);
+    Ok(())
+}
