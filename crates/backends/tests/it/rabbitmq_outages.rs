@@ -75,6 +75,44 @@ async fn a_broker_in_distress_blocks_publishers_and_not_consumers() {
     eventually("publishing is possible", async || Ok(queue.publish(IMPORT, b"again").await.ok()))
         .await
         .unwrap();
+    a_frozen_broker_holds_nobody_beyond_the_limit(&server, &queue).await;
+    a_message_held_beyond_the_brokers_patience_comes_again(&server, consumer).await;
+}
+
+/// On the same server, as its start costs seconds.
+async fn a_frozen_broker_holds_nobody_beyond_the_limit(server: &RabbitMq, queue: &RabbitQueue) {
+    server.daemon.sigstop();
+    let begun = Instant::now();
+    let published = queue.publish(IMPORT, b"frozen").await;
+    assert!(matches!(published, Err(QueueError::Unavailable(_))), "{published:?}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    server.daemon.sigcont();
+    eventually("publishing is possible", async || Ok(queue.publish(IMPORT, b"thawed").await.ok()))
+        .await
+        .unwrap();
+}
+
+/// `consumer_timeout` closes the channel of a consumer that does not ack, after half an hour unless set.
+async fn a_message_held_beyond_the_brokers_patience_comes_again(
+    server: &RabbitMq,
+    mut consumer: Box<dyn Consumer>,
+) {
+    for body in [b"again".as_slice(), b"thawed"] {
+        while next_body(&mut consumer).await != body {}
+    }
+    let set = "application:set_env(rabbit, consumer_timeout, 500), application:set_env(rabbit, channel_tick_interval, 200).";
+    server.ctl(&["eval", set]).await.unwrap();
+    let queue = RabbitQueue::open(&options(&server.url())).unwrap();
+    queue.publish(IMPORT, b"slow").await.unwrap();
+    let mut consumer = queue.consume(IMPORT).await.unwrap();
+    let held = tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap();
+    let again = tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap();
+    assert_eq!(again.body(), b"slow");
+    assert!(consumer.is_connected());
+    held.ack().await; // Of a channel that is closed: harmless.
+    again.ack().await;
+    queue.publish(IMPORT, b"next").await.unwrap();
+    assert_eq!(next_body(&mut consumer).await, b"next");
 }
 
 #[tokio::test]
