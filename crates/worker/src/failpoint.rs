@@ -6,7 +6,8 @@
 //! ```text
 //! import.after_rename=kill            at the first hit: end the process as `kill -9` does
 //! import.batch_loaded=stop@3          at the third hit: SIGSTOP, as a machine that hangs
-//! transfer.file_sent=error@1,import.cut_over.door_closed=kill
+//! transfer.file_sent=error@1,import.door_closed=kill
+//! *=hang                              each point at its first hit
 //! ```
 
 use std::collections::BTreeMap;
@@ -53,6 +54,9 @@ struct Armed {
     action: Action,
     hit: u64,
 }
+
+/// Stands for every point, each with hits of its own.
+const ANY: &str = "*";
 
 static PROCESS: OnceLock<Arc<Failpoints>> = OnceLock::new();
 static IN_USE: AtomicBool = AtomicBool::new(false);
@@ -132,9 +136,10 @@ impl Failpoints {
         self.hits.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Waits until some future hangs at an armed point.
-    pub async fn until_hanging(&self) {
-        let _ = self.hanging.subscribe().wait_for(|count| *count > 0).await;
+    /// Waits until so many futures have hung at armed points since the beginning, those included that went on or were
+    /// dropped.
+    pub async fn until_hanging(&self, count: u64) {
+        let _ = self.hanging.subscribe().wait_for(|seen| *seen >= count).await;
     }
 
     /// Lets everything that hangs go on, now and later.
@@ -146,7 +151,8 @@ impl Failpoints {
         let mut hits = self.hits.lock().expect("no holder of this lock panics");
         let hit = hits.entry(name).or_default();
         *hit += 1;
-        self.armed.iter().find(|armed| armed.name == name && armed.hit == *hit).map(|armed| armed.action)
+        let is_meant = |armed: &&Armed| (armed.name == name || armed.name == ANY) && armed.hit == *hit;
+        self.armed.iter().find(is_meant).map(|armed| armed.action)
     }
 
     async fn hang(&self) {

@@ -1,11 +1,15 @@
 //! Looking at the destination over HTTP, as its visitors do: whether the door is closed, and whether the site lives.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use reqwest::header::{HOST, LOCATION};
 use reqwest::{Client, Method, Response, redirect};
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::net::AddressPolicy;
 
 /// Longest wait for one answer. Hosts cut requests off after 60 s; a page that takes longer than this is down.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
@@ -89,8 +93,14 @@ impl Page {
 impl Prober {
     /// Looks at `base`, saying that it wants `final_url` where the site is to be known by another name.
     pub fn new(base: &Url, final_url: Option<&Url>) -> Result<Self, reqwest::Error> {
+        // Whoever composes the process installs a provider first; in a test of this module nobody does.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let everywhere = ["0.0.0.0/0", "::/0"].map(|network| network.parse::<IpNet>().expect("a network"));
+        // The destination is the operator's own: any address will do, but names of this machine stay on it.
+        let policy = AddressPolicy::public_only().with_loopback().with_networks(everywhere);
         let client = Client::builder()
             .no_proxy()
+            .dns_resolver(policy.resolver(HashMap::new()))
             .redirect(redirect::Policy::none())
             .timeout(REQUEST_LIMIT)
             .connect_timeout(Duration::from_secs(10))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use landfall_common::Phase;
 use landfall_common::progress::{Count, Progress};
-use landfall_common::site::{DestinationSpec, FilesTarget, HostedSite};
+use landfall_common::site::{DestinationSpec, HostedSite};
 use mysql_async::Conn;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -74,11 +74,7 @@ impl<'a> Run<'a> {
         let prober = prober(slice, site)?;
         let goal = Goal {
             url: slice.migration.options.destination_url.as_ref().unwrap_or(&site.url),
-            root: match &site.files {
-                FilesTarget::Local { root } => Some(root.as_str()),
-                // What the account sees need not be what PHP sees; a pair of `options.paths` says it.
-                FilesTarget::Sftp { .. } => None,
-            },
+            root: Some(site.document_root()),
             paths: &slice.migration.options.paths,
         };
         let addresses = Addresses::new(&reader.manifest().source, &source.paths, goal);
