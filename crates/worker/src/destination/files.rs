@@ -25,6 +25,7 @@ pub use local::LocalFiles;
 pub use path::DestPath;
 pub use probe::{Probe, probe};
 pub use sftp::SftpFiles;
+pub(crate) use tree::hash_sized;
 pub use tree::{hash_file, read_whole, remove_tree};
 pub use workspace::{SwapMode, Workspace, WorkspaceName};
 

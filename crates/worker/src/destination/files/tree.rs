@@ -64,14 +64,26 @@ pub async fn read_whole(
 
 /// The size and hash of a file's contents, read piece by piece.
 pub async fn hash_file(files: &dyn FilesDestination, path: &DestPath) -> Result<(u64, ContentHash), FilesError> {
+    let stat = files.stat(path).await?.ok_or_else(|| FilesError::NotFound { path: path.to_string() })?;
+    Ok((stat.size, hash_sized(files, path, stat.size).await?))
+}
+
+/// The hash of a file that has so many bytes; of what there is, where it has fewer.
+pub(crate) async fn hash_sized(
+    files: &dyn FilesDestination,
+    path: &DestPath,
+    size: u64,
+) -> Result<ContentHash, FilesError> {
     let mut hasher = blake3::Hasher::new();
     let mut offset = 0;
-    loop {
-        let piece = files.read(path, offset, READ_BYTES).await?;
+    while offset < size {
+        let want = usize::try_from(size - offset).unwrap_or(READ_BYTES).min(READ_BYTES);
+        let piece = files.read(path, offset, want).await?;
         offset += piece.len() as u64;
         hasher.update(&piece);
-        if piece.len() < READ_BYTES {
-            return Ok((offset, hasher.finalize().into()));
+        if piece.len() < want {
+            break;
         }
     }
+    Ok(hasher.finalize().into())
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::destination::files::{
-    DestPath, FilesDestination, FilesError, Meta, StatKind, Workspace, hash_file,
+    DestPath, FilesDestination, FilesError, Meta, StatKind, Workspace, hash_sized,
 };
 use crate::failpoint::failpoint;
 use crate::model::{EntryKind, FileEntry, SitePath};
@@ -105,7 +105,7 @@ pub(super) async fn is_same(
 ) -> Result<bool, SliceError> {
     match files.stat(target).await? {
         Some(stat) if stat.kind == StatKind::File && stat.size == size => {
-            Ok(Some(hash_file(files, target).await?.1) == hash)
+            Ok(Some(hash_sized(files, target, size).await?) == hash)
         }
         Some(_) | None => Ok(false),
     }

@@ -1,11 +1,13 @@
 //! Step `verify`: hashes again what was written through older handles.
 
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _};
+
 use super::place::{is_same, split, write_files};
 use super::staging_area::Area;
 use super::step_event;
-use crate::model::EntryKind;
 use crate::slice::SliceError;
-use crate::snapshot_format::FileItem;
+use crate::snapshot_format::{FileItem, PackedEntry};
 
 const STEP: &str = "verify";
 
@@ -23,21 +25,14 @@ pub(super) async fn run(area: &mut Area) -> Result<bool, SliceError> {
                 break;
             }
             if let FileItem::Pack { object, index, .. } = item {
-                let mut differing = Vec::new();
-                for (packed, contents) in area.snapshot.pack(&object, &index).await? {
-                    let EntryKind::File { size } = packed.entry.kind else { continue };
-                    if area.filter.refusal(&packed.entry).is_some() {
-                        continue;
-                    }
-                    looked_at += 1;
-                    let target = area.workspace.staged(&packed.entry.path);
-                    if !is_same(area.workspace.files(), &target, size, packed.blake3).await? {
-                        differing.push((packed, contents));
-                    }
-                }
-                let (_, files) = split(differing);
-                written += files.len();
-                write_files(&area.workspace, files, false).await?;
+                let entries = area.snapshot.pack(&object, &index).await?;
+                let (_, files) = split(entries);
+                let files: Vec<_> =
+                    files.into_iter().filter(|(p, _)| area.filter.refusal(&p.entry).is_none()).collect();
+                looked_at += files.len();
+                let differing = differing(area, files).await?;
+                written += differing.len();
+                write_files(&area.workspace, differing, false).await?;
             }
             area.cursor.verified = behind;
             area.moved(STEP, 0).await?;
@@ -52,4 +47,27 @@ pub(super) async fn run(area: &mut Area) -> Result<bool, SliceError> {
         area.slice.tell(step_event(STEP, message, serde_json::json!({ "written": written }))).await?;
     }
     Ok(true)
+}
+
+type Entries = Vec<(PackedEntry, Bytes)>;
+
+/// Those of a pack's files that are not at the destination as they should be, found many at a time.
+async fn differing(area: &Area, files: Entries) -> Result<Entries, SliceError> {
+    let looks: Vec<_> = files.into_iter().map(|(packed, contents)| look(area, packed, contents)).collect();
+    let found: Vec<Option<(PackedEntry, Bytes)>> = futures::stream::iter(looks)
+        .buffer_unordered(area.workspace.files().width())
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn look(
+    area: &Area,
+    packed: PackedEntry,
+    contents: Bytes,
+) -> Result<Option<(PackedEntry, Bytes)>, SliceError> {
+    let target = area.workspace.staged(&packed.entry.path);
+    let size = contents.len() as u64;
+    let is_there = is_same(area.workspace.files(), &target, size, packed.blake3).await?;
+    Ok((!is_there).then_some((packed, contents)))
 }

@@ -37,7 +37,8 @@ pub(super) async fn swap(swap: &FileSwap<'_>) -> Result<(), SliceError> {
 pub(super) async fn back(swap: &FileSwap<'_>) -> Result<(), SliceError> {
     let (root, new, old) = (swap.workspace.root(), swap.workspace.new_root(), swap.workspace.old_root());
     if !swap.journal.is_done("swap.mark").await? {
-        return Ok(());
+        // Nothing was exchanged yet; the mark may be there all the same.
+        return swap.workspace.move_out(&new.child(MARK)).await.map_err(refused);
     }
     if swap.begins("back.mark").await? {
         // A mark that is still in the staged folder: the exchange never was.
