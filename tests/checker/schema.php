@@ -137,7 +137,8 @@ function making_of( mysqli $link, string $prefix, string $name ): array {
 		'key'     => $key,
 		'parts'   => array(
 			'columns'      => $show( $columns ),
-			'indexes'      => $show( $indexes ),
+			// Names of indexes are no names of tables: they stay as they are.
+			'indexes'      => json_encode( $indexes, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE ),
 			'foreign keys' => $show( $foreign ),
 			'checks'       => $show( $checks ),
 			'triggers'     => $show( $triggers ),

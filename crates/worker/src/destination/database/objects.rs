@@ -68,14 +68,15 @@ pub fn adapt(create_sql: &str, names: &BTreeMap<String, String>) -> String {
     let tokens = lexer::tokens(create_sql);
     let mut edits: Vec<Edit> = definer(create_sql, &tokens).into_iter().collect();
     for token in &tokens {
+        let own = token.name(create_sql);
         let renamed = match token.kind {
-            Kind::Identifier | Kind::Word => {
-                token.name(create_sql).and_then(|name| names.get(&name).cloned())
-            }
+            Kind::Identifier | Kind::Word => own.as_ref().and_then(|name| names.get(name)),
             Kind::Text | Kind::Sign(_) => None,
         };
-        if let Some(name) = renamed.filter(|name| Some(name) != token.name(create_sql).as_ref()) {
-            edits.push(Edit { start: token.start, end: token.end, text: quote(&name) });
+        if let Some(name) = renamed.filter(|name| Some(*name) != own.as_ref()) {
+            let is_bare = token.kind == Kind::Word && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let text = if is_bare { name.clone() } else { quote(name) };
+            edits.push(Edit { start: token.start, end: token.end, text });
         }
     }
     lexer::apply(create_sql, edits)
@@ -270,8 +271,8 @@ mod tests {
     fn tables_get_their_new_names() {
         let names = BTreeMap::from([("wp_posts".to_owned(), "x_posts".to_owned())]);
         assert_eq!(
-            adapt("CREATE VIEW `v` AS select `wp_posts`.`ID` from `wp_posts` where t = 'wp_posts'", &names),
-            "CREATE VIEW `v` AS select `x_posts`.`ID` from `x_posts` where t = 'wp_posts'"
+            adapt("CREATE VIEW `v` AS select `wp_posts`.`ID` from wp_posts where t = 'wp_posts'", &names),
+            "CREATE VIEW `v` AS select `x_posts`.`ID` from x_posts where t = 'wp_posts'"
         );
     }
 
