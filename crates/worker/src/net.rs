@@ -21,6 +21,7 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct AddressPolicy {
     loopback_allowed: bool,
     allowed: Vec<IpNet>,
+    known: HashMap<String, IpAddr>,
 }
 
 /// An address inside a network that is not allowed.
@@ -65,6 +66,13 @@ impl AddressPolicy {
         self
     }
 
+    /// Names that the operator knows the address of: they are not looked up. The address must be allowed like every other.
+    #[must_use]
+    pub fn with_names(mut self, names: impl IntoIterator<Item = (String, IpAddr)>) -> Self {
+        self.known.extend(names.into_iter().map(|(name, address)| (name.to_ascii_lowercase(), address)));
+        self
+    }
+
     /// Refuses an address that is neither public nor allowed.
     pub fn check(&self, address: IpAddr) -> Result<(), AddressRefused> {
         let address = embedded_v4(address);
@@ -100,7 +108,9 @@ impl AddressPolicy {
             self.check(address).map_err(ResolveError::Refused)?;
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let found: Vec<SocketAddr> = if is_loopback_name(host) {
+        let found: Vec<SocketAddr> = if let Some(address) = self.known.get(&host.to_ascii_lowercase()) {
+            vec![SocketAddr::new(*address, port)]
+        } else if is_loopback_name(host) {
             vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)]
         } else {
             tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port)))
@@ -307,6 +317,15 @@ mod tests {
         let found = open.resolve("old.example.localhost", 81).await.unwrap();
         assert_eq!(found, [SocketAddr::from(([127, 0, 0, 1], 81))]);
         let closed = AddressPolicy::public_only().resolve("localhost", 81).await;
+        assert!(matches!(closed, Err(ResolveError::Refused(_))));
+    }
+
+    #[tokio::test]
+    async fn names_that_the_operator_knows_are_not_looked_up_and_their_addresses_still_checked() {
+        let names = || [("Old.Example.test".to_owned(), "127.0.0.5".parse().unwrap())];
+        let open = AddressPolicy::public_only().with_loopback().with_names(names());
+        assert_eq!(open.resolve("old.example.TEST", 81).await.unwrap(), [SocketAddr::from(([127, 0, 0, 5], 81))]);
+        let closed = AddressPolicy::public_only().with_names(names()).resolve("old.example.test", 81).await;
         assert!(matches!(closed, Err(ResolveError::Refused(_))));
     }
 }
