@@ -6,6 +6,14 @@
  */
 
 return array(
+	'every file parses under this PHP'                     => function () {
+		$folder = __DIR__ . '/../landfall-migrate';
+		$files  = array_merge( glob( $folder . '/*.php' ), glob( $folder . '/*/*.php' ) );
+		holds( count( $files ) > 30, 'the files are found' );
+		foreach ( $files as $file ) {
+			token_get_all( file_get_contents( $file ), TOKEN_PARSE );
+		}
+	},
 	'signatures are those of the worker'                   => function () {
 		// The same values are in crates/worker/src/source/keys.rs.
 		$keys = new Landfall_Migrate_Keys( str_repeat( "\x07", 32 ) );

@@ -203,7 +203,9 @@ final class Landfall_Migrate_Table {
 		foreach ( $keys as $key_name => $parts ) {
 			$key = array();
 			foreach ( $parts as $part ) {
-				$at = isset( $positions[ $part['COLUMN_NAME'] ] ) ? $positions[ $part['COLUMN_NAME'] ] : null;
+				// A part that is an expression has no column.
+				$name = (string) $part['COLUMN_NAME'];
+				$at   = isset( $positions[ $name ] ) ? $positions[ $name ] : null;
 				if ( null === $at || ! $this->serves( $part, $this->columns[ $at ] ) ) {
 					continue 2;
 				}

@@ -287,3 +287,35 @@ fn refused(refusal: Refusal, is_keyed: bool) -> SourceError {
 pub(super) fn protocol(what: &str) -> SourceError {
     SourceError::Protocol(what.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn deflate(plain: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(plain).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn compressed_frames_are_opened_up_to_a_limit() {
+        assert_eq!(inflate(&deflate(b"rows")).unwrap(), &b"rows"[..]);
+        assert!(inflate(b"no zlib").is_err());
+        assert!(inflate(&deflate(&vec![0; PAYLOAD_MAX + 1])).is_err(), "a bomb does not go off");
+    }
+
+    #[test]
+    fn a_refusal_without_a_key_is_believed_only_where_the_plugin_had_none() {
+        let refusal = |code: &str| Refusal { code: code.to_owned(), detail: "why\n".to_owned(), time: 0.0 };
+        assert_eq!(refused(refusal("not_enrolled"), false).code(), "source.wrong_secret");
+        assert_eq!(refused(refusal("signature_missing"), false).code(), "source.auth_stripped");
+        assert_eq!(refused(refusal("clock_skew"), false).code(), "source.protocol");
+        assert!(
+            matches!(refused(refusal("clock_skew"), true), SourceError::ClockSkew(skew) if skew < -1_000_000)
+        );
+        assert_eq!(refused(refusal("no_cipher"), true).code(), "source.encryption_unavailable");
+        assert!(matches!(refused(refusal("of the future"), true), SourceError::Protocol(_)));
+    }
+}

@@ -1,4 +1,4 @@
-//! A proxy that cuts connections off in the middle of answers.
+//! Proxies that spoil answers: one cuts connections off in the middle, one is a cache that keeps the first answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,4 +76,29 @@ async fn forward(
         _ = upload => {}
         () = download => {}
     }
+}
+
+/// Forwards the first request to an address and gives its answer to all others too, as a broken page cache does.
+pub(super) async fn start_cache(target: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = vec![0; 64 * 1024];
+            let count = client.read(&mut request).await.unwrap_or(0);
+            if kept.is_empty() {
+                let mut server = TcpStream::connect(target).await.expect("the site");
+                let text = String::from_utf8_lossy(&request[..count]).replacen(
+                    "\r\n",
+                    "\r\nConnection: close\r\n",
+                    1,
+                );
+                server.write_all(text.as_bytes()).await.expect("the site listens");
+                server.read_to_end(&mut kept).await.expect("the site answers");
+            }
+            let _ = client.write_all(&kept).await;
+        }
+    });
+    address
 }

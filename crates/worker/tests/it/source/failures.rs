@@ -8,6 +8,7 @@ use landfall_worker::source::{SourceClient, SourceEndpoint, SourceError, SourceL
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
 
+use super::cutter::start_cache;
 use super::site::{SECRET, Site, site};
 
 async fn code_of(client: &SourceClient) -> &'static str {
@@ -215,4 +216,15 @@ async fn addresses_and_names_that_lead_nowhere_have_codes() {
     assert_eq!(code_of(&tls).await, "source.tls");
     let foreign = client(&format!("http://{}", site.source.site.authority()), AddressPolicy::public_only());
     assert!(matches!(foreign.schema(false).await, Err(SourceError::AddressRefused(_))));
+}
+
+#[tokio::test]
+async fn a_cached_answer_is_never_taken_for_data() {
+    let site = site().await;
+    let cache = start_cache(site.address()).await;
+    let url = format!("http://{}:{}", site.source.site.url.host_str().unwrap(), cache.port());
+    let client = site.client_of(site.endpoint(&url.parse().unwrap(), &SECRET));
+    let error = client.schema(false).await.expect_err("the answer is that to another request");
+    assert!(error.to_string().contains("not one to this request"), "{error}");
+    assert_eq!(error.code(), "source.protocol");
 }

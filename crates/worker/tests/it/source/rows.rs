@@ -213,7 +213,11 @@ async fn a_row_larger_than_the_packet_and_the_memory_limit_arrives() {
     let client = site.client();
     let schema = client.schema(false).await.unwrap();
     let table = table(&schema, "wp_lf_big2");
+    let small = site.source.site.docroot.join("wp-content/mu-plugins/small.php");
+    std::fs::create_dir_all(small.parent().unwrap()).unwrap();
+    std::fs::write(&small, "<?php ini_set( 'memory_limit', '16M' );").unwrap();
     let (sums, _) = read_sums(&client, table, None).await;
+    std::fs::remove_file(small).unwrap();
     site.sql("SET GLOBAL max_allowed_packet = 67108864").await;
     assert_eq!(sums, server_sums(&site, table).await);
     site.sql("DROP TABLE wp_lf_big2").await;
