@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable as _;
 use sha2::{Digest as _, Sha256};
 
 use super::copies;
-use super::site::{ImportLab, named_like};
+use super::site::{ImportLab, assert_same, named_like};
 
 fn code(result: Result<PhaseRun, SliceError>) -> String {
     match result {
@@ -50,7 +50,7 @@ async fn a_destination_that_refuses_is_left_as_it_is_and_says_why() {
 
     lab.aim(Goal::CleanUp);
     lab.run().await.unwrap();
-    assert_eq!(lab.standing().await, before);
+    assert_same(&lab.standing().await, &before, "cleaned up");
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn the_platforms_plugin_is_really_activated_and_nothing_that_did_it_is_lef
 
     lab.aim(Goal::RollBack);
     lab.run().await.unwrap();
-    assert_eq!(lab.standing().await, before);
+    assert_same(&lab.standing().await, &before, "cleaned up");
     lab.run().await.expect("it was done already");
     lab.aim(Goal::RollBack);
     assert_eq!(code(lab.run().await), "import.rollback_gone");

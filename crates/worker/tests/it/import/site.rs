@@ -153,6 +153,19 @@ impl ImportLab {
         Standing { database: copies::dump(&self.destination.site.database).await, files: tree(folder) }
     }
 
+    /// The destination once WordPress has finished what visits made it do.
+    pub(crate) async fn settled_standing(&self) -> Standing {
+        let mut last = self.standing().await;
+        for _ in 0..20 {
+            let now = self.standing().await;
+            if now == last {
+                return now;
+            }
+            last = now;
+        }
+        panic!("the destination never comes to rest");
+    }
+
     /// The destination as it stands before anything of ours was there: without the work folder.
     pub(crate) async fn standing_without_ours(&self) -> Standing {
         let mut standing = self.standing().await;
@@ -187,6 +200,23 @@ impl ImportLab {
         let page = self.destination.site.browser().unwrap().get(path).await.unwrap();
         (page.status, page.body)
     }
+}
+
+/// Fails with what differs, not with all of both.
+pub(crate) fn assert_same(now: &Standing, before: &Standing, when: &str) {
+    let only = |one: &[String], other: &[String]| -> Vec<String> {
+        one.iter().filter(|line| !other.contains(line)).map(|line| line.chars().take(300).collect()).collect()
+    };
+    let rows = (only(&now.database, &before.database), only(&before.database, &now.database));
+    assert_eq!(rows, (Vec::new(), Vec::new()), "{when}: the databases differ");
+    let changed: Vec<String> = now
+        .files
+        .iter()
+        .filter(|(path, node)| before.files.get(*path) != Some(node))
+        .chain(before.files.iter().filter(|(path, _)| !now.files.contains_key(*path)))
+        .map(|(path, node)| format!("{} {node:?}", String::from_utf8_lossy(path)))
+        .collect();
+    assert_eq!(changed, Vec::<String>::new(), "{when}: the files differ");
 }
 
 /// Runs a tool that must succeed.
