@@ -9,7 +9,7 @@ use super::ListArgs;
 #[derive(Debug, Subcommand)]
 pub(crate) enum SiteCommand {
     /// Create a site.
-    Create(CreateSiteArgs),
+    Create(Box<CreateSiteArgs>),
     /// List sites, newest first.
     List(ListArgs),
     /// Show a site.

@@ -58,7 +58,11 @@ impl Reader {
     /// Notes a fault of a key.
     pub(super) fn fault(&mut self, key: &str, problem: impl Into<String>) {
         let origin = lookup(&self.merged, key).and_then(|value| origin(key, value));
-        self.faults.push(Fault { key: key.to_owned(), problem: problem.into(), origin });
+        let fault = Fault { key: key.to_owned(), problem: problem.into(), origin };
+        // Two sections may read one key.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// A key of any type. After a fault the default's value stands in, so that reading goes on.
@@ -298,12 +302,10 @@ fn deserialize<T: DeserializeOwned>(value: &Value) -> Result<T, config::ConfigEr
 
 /// The message without the place, which the fault names in its own way.
 fn without_place(error: &config::ConfigError) -> String {
-    match error {
-        config::ConfigError::Type { unexpected, expected, .. } => {
-            format!("invalid type: {unexpected}, expected {expected}")
-        }
-        other => other.to_string(),
+    if let config::ConfigError::Type { unexpected, expected, .. } = error {
+        return format!("invalid type: {unexpected}, expected {expected}");
     }
+    error.to_string()
 }
 
 fn read_secret(path: &Path) -> std::io::Result<String> {

@@ -162,7 +162,7 @@ fn a_hosted_site_is_created_from_options_and_its_credentials_are_replaced() {
     assert_eq!(made.code, 0, "{made:?}");
     let site: Value = serde_json::from_str(&made.out).unwrap();
     assert_eq!(site["destination"]["database"]["port"], 3307);
-    let replaced = Ran::of(dev.command(&["site", "credentials", "blog", "--file"]).arg(&secrets));
+    let replaced = Ran::of(dev.command(&["site", "credentials", "blog"]).arg("--file").arg(&secrets));
     assert_eq!(replaced.code, 0, "{replaced:?}");
     let shown = dev.run(&["site", "show", "blog"]).out;
     assert!(
