@@ -74,7 +74,8 @@ pub fn adapt(create_sql: &str, names: &BTreeMap<String, String>) -> String {
             Kind::Text | Kind::Sign(_) => None,
         };
         if let Some(name) = renamed.filter(|name| Some(*name) != own.as_ref()) {
-            let is_bare = token.kind == Kind::Word && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let is_bare =
+                token.kind == Kind::Word && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             let text = if is_bare { name.clone() } else { quote(name) };
             edits.push(Edit { start: token.start, end: token.end, text });
         }
@@ -90,9 +91,7 @@ fn definer(sql: &str, tokens: &[Token]) -> Option<Edit> {
         return None;
     }
     let mut last = at + 2;
-    if sign(last + 1, b'@') {
-        last += 2;
-    } else if sign(last + 1, b'(') && sign(last + 2, b')') {
+    if sign(last + 1, b'@') || (sign(last + 1, b'(') && sign(last + 2, b')')) {
         last += 2;
     }
     Some(Edit { start: tokens.get(at)?.start, end: tokens.get(last)?.end, text: String::new() })

@@ -106,9 +106,12 @@ impl WpConfig<'_> {
     fn push_constants(&self, php: &mut String) -> Vec<String> {
         let mut left_out = Vec::new();
         for (name, value) in self.constants {
-            let is_allowed = ALLOWED.contains(&name.as_str())
-                && !(name == "FORCE_SSL_ADMIN" && !self.home.starts_with("https://"))
-                && !(name == "WP_DEBUG_LOG" && value.is_string());
+            let would_harm = match name.as_str() {
+                "FORCE_SSL_ADMIN" => !self.home.starts_with("https://"),
+                "WP_DEBUG_LOG" => value.is_string(),
+                _ => false,
+            };
+            let is_allowed = ALLOWED.contains(&name.as_str()) && !would_harm;
             match php_scalar(value).filter(|_| is_allowed) {
                 Some(value) => push_define(php, name, &value),
                 None => left_out.push(name.clone()),
@@ -132,7 +135,7 @@ impl WpConfig<'_> {
                 push_define(
                     php,
                     dir,
-                    &format!("__DIR__ . {}", php_string(&format!("/{}", self.from_config(&place)))),
+                    &format!("__DIR__ . {}", php_string(&format!("/{}", self.seen_from_config(&place)))),
                 );
                 push_define(php, url, &php_string(&format!("{}/{place}", self.home)));
             }
@@ -146,7 +149,7 @@ impl WpConfig<'_> {
     }
 
     /// A path of the tree as seen from the folder that holds `wp-config.php`.
-    fn from_config(&self, place: &str) -> String {
+    fn seen_from_config(&self, place: &str) -> String {
         match WpConfig::path(self.layout).strip_suffix("/wp-config.php") {
             None => place.to_owned(),
             Some(folder) => match below(place, folder) {

@@ -16,18 +16,22 @@ use crate::support::MemoryStaging;
 
 /// A connection that returns bytes as they are.
 pub(crate) async fn connect(access: &DatabaseAccess) -> Conn {
-    let opts = OptsBuilder::from_opts(Opts::from_url(&access.url()).unwrap()).max_allowed_packet(Some(1 << 30));
+    let opts =
+        OptsBuilder::from_opts(Opts::from_url(&access.url()).unwrap()).max_allowed_packet(Some(1 << 30));
     let mut conn = Conn::new(opts).await.unwrap();
-    conn.query_drop("SET SESSION sql_mode = '', time_zone = '+00:00', character_set_results = NULL").await.unwrap();
+    conn.query_drop("SET SESSION sql_mode = '', time_zone = '+00:00', character_set_results = NULL")
+        .await
+        .unwrap();
     conn
 }
 
+/// The text protocol has nothing but bytes and NULL.
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    if value == Value::NULL { None } else { Some(mysql_async::from_value(value)) }
+}
+
 fn text(row: &Row, at: usize) -> String {
-    match &row[at] {
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Value::NULL => String::new(),
-        other => panic!("{other:?}"),
-    }
+    bytes(row[at].clone()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The definition of one table.
@@ -71,7 +75,12 @@ pub(crate) async fn schema(conn: &mut Conn) -> Schema {
     }
     for name in conn.query::<String, _>(names("VIEW")).await.unwrap() {
         let row: Row = conn.query_first(format!("SHOW CREATE VIEW `{name}`")).await.unwrap().unwrap();
-        schema.views.push(SchemaObject { name, table: None, create_sql: text(&row, 1), sql_mode: String::new() });
+        schema.views.push(SchemaObject {
+            name,
+            table: None,
+            create_sql: text(&row, 1),
+            sql_mode: String::new(),
+        });
     }
     for row in conn.query::<Row, _>("SHOW TRIGGERS").await.unwrap() {
         let name = text(&row, 0);
@@ -97,25 +106,22 @@ pub(crate) async fn blocks(conn: &mut Conn, table: &Table) -> Vec<RowBlock> {
             _ => quote(&column.name),
         })
         .collect();
-    let mut result = conn.query_iter(format!("SELECT {} FROM `{}`", list.join(", "), table.name)).await.unwrap();
+    let mut result =
+        conn.query_iter(format!("SELECT {} FROM `{}`", list.join(", "), table.name)).await.unwrap();
     let mut blocks = Vec::new();
-    let (mut bytes, mut rows) = (Vec::new(), 0);
+    let (mut frames, mut rows) = (Vec::new(), 0);
     while let Some(row) = result.next().await.unwrap() {
         for value in row.unwrap() {
-            match value {
-                Value::NULL => RowBlock::push_value(&mut bytes, None),
-                Value::Bytes(value) => RowBlock::push_value(&mut bytes, Some(&value)),
-                other => panic!("{other:?}"),
-            }
+            RowBlock::push_value(&mut frames, bytes(value).as_deref());
         }
         rows += 1;
-        if bytes.len() > 256 * 1024 {
-            blocks.push(RowBlock { rows, bytes: std::mem::take(&mut bytes).into() });
+        if frames.len() > 256 * 1024 {
+            blocks.push(RowBlock { rows, bytes: std::mem::take(&mut frames).into() });
             rows = 0;
         }
     }
     if rows > 0 {
-        blocks.push(RowBlock { rows, bytes: bytes.into() });
+        blocks.push(RowBlock { rows, bytes: frames.into() });
     }
     blocks
 }

@@ -35,7 +35,10 @@ async fn a_newer_claim_takes_everything_over_and_the_older_one_can_write_nothing
     let (_lab, _server, _access, database) = server().await;
     let id = migration(1);
     let (old, mut old_conn) = Claim::take(&database, id, fence(1_795_437_600_000_001)).await.unwrap();
-    old_conn.query_drop("CREATE TABLE lf_1795437600000001_0001 (id INT PRIMARY KEY) ENGINE=InnoDB").await.unwrap();
+    old_conn
+        .query_drop("CREATE TABLE lf_1795437600000001_0001 (id INT PRIMARY KEY) ENGINE=InnoDB")
+        .await
+        .unwrap();
     old.journal().put(&mut old_conn, "plan", &7).await.unwrap();
     // A loader that was stopped in the middle of a transaction.
     let mut loader = old.connect(1).await.unwrap();
@@ -50,12 +53,16 @@ async fn a_newer_claim_takes_everything_over_and_the_older_one_can_write_nothing
     );
     // What the stopped one wrote was rolled back, and nothing that it still sends arrives.
     assert!(loader.query_drop("INSERT INTO lf_1795437600000001_0001 VALUES (2)").await.is_err());
-    let rows: Option<u64> = new_conn.query_first("SELECT COUNT(*) FROM lf_1795437600000002_0001").await.unwrap();
+    let rows: Option<u64> =
+        new_conn.query_first("SELECT COUNT(*) FROM lf_1795437600000002_0001").await.unwrap();
     assert_eq!(rows, Some(0));
     let mut late = database.connect().await.unwrap();
     assert!(matches!(old.begin(&mut late).await, Err(DatabaseError::Fenced)));
     assert!(matches!(old.journal().put(&mut late, "x", &1).await, Err(DatabaseError::Fenced)));
-    assert!(matches!(Claim::take(&database, id, fence(1_795_437_600_000_001)).await, Err(DatabaseError::Fenced)));
+    assert!(matches!(
+        Claim::take(&database, id, fence(1_795_437_600_000_001)).await,
+        Err(DatabaseError::Fenced)
+    ));
     new.begin(&mut new_conn).await.unwrap();
 }
 
@@ -127,7 +134,8 @@ async fn a_stale_exchange_moves_nothing_and_a_done_one_is_taken_over_and_undone(
     last.remove(&mut last_conn).await.unwrap();
     assert_eq!(names(&database).await, ["wp_a", "wp_gone", "wp_v"]);
     last_conn.query_drop("SELECT old FROM wp_a; SELECT id FROM wp_v").await.unwrap();
-    let (_, create): (String, String) = last_conn.query_first("SHOW CREATE TABLE wp_gone").await.unwrap().unwrap();
+    let (_, create): (String, String) =
+        last_conn.query_first("SHOW CREATE TABLE wp_gone").await.unwrap().unwrap();
     assert!(create.contains("CONSTRAINT `fk` FOREIGN KEY (`p`) REFERENCES `wp_a` (`id`)"), "{create}");
 }
 

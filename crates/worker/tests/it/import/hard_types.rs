@@ -54,7 +54,12 @@ async fn server(options: MariaDbOptions) -> (Lab, MariaDb, DatabaseAccess, Datab
 }
 
 /// Makes the table at the destination, loads it, and compares: by its own read-back, and by the server.
-async fn carry(source: &DatabaseAccess, destination: &DatabaseAccess, limits: PacketLimits, table: &Table) -> u64 {
+async fn carry(
+    source: &DatabaseAccess,
+    destination: &DatabaseAccess,
+    limits: PacketLimits,
+    table: &Table,
+) -> u64 {
     let mut from = copies::connect(source).await;
     let database = database_of(destination);
     let mut to = database.connect().await.unwrap();

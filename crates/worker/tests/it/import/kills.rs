@@ -60,7 +60,11 @@ async fn an_import_killed_at_every_point_arrives_and_goes_back() {
 }
 
 /// Stops a run at a point, lets another one finish, and lets the stopped one go on.
-async fn stale_at<'a, F>(points: &Arc<Failpoints>, stopped: F, other: impl AsyncFnOnce() -> () + 'a) -> F::Output
+async fn stale_at<'a, F>(
+    points: &Arc<Failpoints>,
+    stopped: F,
+    other: impl AsyncFnOnce() -> () + 'a,
+) -> F::Output
 where
     F: Future<Output = Result<PhaseRun, SliceError>>,
 {
@@ -125,7 +129,10 @@ async fn a_cancelled_import_leaves_the_destination_as_it_was() {
         assert_same(&lab.standing().await, &before, point);
         // Once more: it was done already.
         lab.run().await.unwrap_or_else(|error| panic!("{point}: {error}"));
-        assert_eq!(named_like(lab.destination.site.docroot.parent().unwrap(), ".landfall-"), Vec::<std::path::PathBuf>::new());
+        assert_eq!(
+            named_like(lab.destination.site.docroot.parent().unwrap(), ".landfall-"),
+            Vec::<std::path::PathBuf>::new()
+        );
         lab.aim(Goal::Deliver);
         lab.stage().await;
     }

@@ -25,7 +25,8 @@ use crate::support::{FreeSlice, MemoryStaging, migration};
 
 /// The database of a lab as the worker sees it.
 pub(crate) fn database_of(access: &DatabaseAccess) -> Database {
-    let credentials = SiteCredentials { database_password: access.password.clone(), ..SiteCredentials::default() };
+    let credentials =
+        SiteCredentials { database_password: access.password.clone(), ..SiteCredentials::default() };
     Database::new(&target_of(access, None), &credentials)
 }
 
@@ -65,7 +66,8 @@ impl ImportLab {
     pub(crate) async fn start() -> Self {
         let lab = Lab::temporary().unwrap();
         let (source, destination) =
-            tokio::try_join!(lab.source(Profile::Small), lab.destination(DestinationOptions::default())).unwrap();
+            tokio::try_join!(lab.source(Profile::Small), lab.destination(DestinationOptions::default()))
+                .unwrap();
         let site = &destination.site;
         let hosted = HostedSite {
             url: site.url.clone(),
@@ -85,12 +87,23 @@ impl ImportLab {
         };
         let manifest = copies::snapshot(&source.site.database, &staging, migration.id, facts, true).await;
         migration.outputs.insert(Phase::Snapshot, serde_json::json!({ "manifest": manifest }));
-        let credentials =
-            SiteCredentials { database_password: site.database.password.clone(), ..SiteCredentials::default() };
+        let credentials = SiteCredentials {
+            database_password: site.database.password.clone(),
+            ..SiteCredentials::default()
+        };
         let options = ImportOptions { alive_limit: Duration::from_secs(4), ..ImportOptions::default() };
         let lease = Arc::new(FreeSlice::default());
-        let mut started =
-            Self { lab, source, destination, migration, staging, lease, credentials, options, token: AtomicU64::new(100) };
+        let mut started = Self {
+            lab,
+            source,
+            destination,
+            migration,
+            staging,
+            lease,
+            credentials,
+            options,
+            token: AtomicU64::new(100),
+        };
         started.stage().await;
         started
     }
@@ -108,7 +121,9 @@ impl ImportLab {
         run(Command::new("cp").arg("-a").arg(format!("{}/.", self.source.site.docroot.display())).arg(&new));
         std::fs::remove_file(new.join("wp-config.php")).unwrap();
         let account = &self.destination.site.account.name;
-        run(Command::new("chown").args(["-R", "--no-dereference", &format!("{account}:{account}")]).arg(&new));
+        run(Command::new("chown")
+            .args(["-R", "--no-dereference", &format!("{account}:{account}")])
+            .arg(&new));
         let output = serde_json::json!({
             "workspace": name,
             "probe": { "mode": "root", "occupied_by": [], "free": null, "folds_case": false, "folds_forms": false,
@@ -188,7 +203,11 @@ impl ImportLab {
             paths: vec![pair(&from.docroot.display().to_string(), &to.docroot.display().to_string())],
             exclude_paths: vec!["wp-config.php".to_owned()],
             exclude_tables: vec!["=lf_*".to_owned()],
-            exclude_options: vec!["_transient_*".to_owned(), "_site_transient_*".to_owned(), "cron".to_owned()],
+            exclude_options: vec![
+                "_transient_*".to_owned(),
+                "_site_transient_*".to_owned(),
+                "cron".to_owned(),
+            ],
             modes: false,
             no_extra_tables: true,
         };
