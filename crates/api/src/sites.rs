@@ -13,6 +13,7 @@ use landfall_common::site::Site;
 use crate::auth::Principal;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::validate;
 
 /// The site of an id or a name, if it exists for the caller.
 pub(crate) async fn site_named(
@@ -37,6 +38,10 @@ pub(crate) async fn site(state: &ApiState, id: SiteId) -> Result<Option<Site>, P
 
 /// The id of the site that has a name, whoever asks.
 pub(crate) async fn id_of_name(state: &ApiState, name: &str) -> Result<Option<SiteId>, Problem> {
+    if validate::site_name(name.to_owned()).is_err() {
+        // Nothing has such a name, however long it is.
+        return Ok(None);
+    }
     let key = DocumentKey::new(DocumentKind::SiteName, name);
     let (_, mut found) = state.records.store().load(&[key]).await?;
     let Some(document) = found.pop().flatten() else { return Ok(None) };
