@@ -1,5 +1,6 @@
 //! The worker against real servers.
 
+mod import;
 mod snapshot;
 mod source;
 mod support;
