@@ -5,6 +5,7 @@
 mod copies;
 mod fence;
 mod hard_types;
+mod hosts;
 mod kills;
 mod refusals;
 mod site;

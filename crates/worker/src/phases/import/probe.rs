@@ -9,11 +9,12 @@ use crate::destination::probe::dead_because;
 use crate::failpoint::failpoint;
 use crate::slice::SliceError;
 
-const BETWEEN: Duration = Duration::from_secs(2);
+const BETWEEN: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
     failpoint("import.before_probe").await?;
     let begun = Instant::now();
+    let mut is_stub_seen = false;
     loop {
         let core = run.source.paths.core().to_owned();
         run.cursor.after = run.prober.look(&core).await;
@@ -21,7 +22,12 @@ pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
         if begun.elapsed() > run.options.alive_limit {
             back::roll_back_dead_site(run, why).await?;
         }
+        is_stub_seen |= run.cursor.after.iter().any(|probe| probe.status == Some(503));
         tokio::time::sleep(BETWEEN).await;
+    }
+    if is_stub_seen {
+        // PHP kept the closed door in its cache for a moment: visitors saw it for as long.
+        run.cursor.closed_ms += u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     }
     let failed: Option<String> = run.journal().get(&mut run.conn, "activation_failed").await?;
     match failed {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use landfall_common::migration::{Goal, Migration, Phase};
 use landfall_common::site::{DatabaseTarget, DestinationSpec, FilesTarget, HostedSite, SiteCredentials};
 use landfall_testkit::lab::{
-    Check, CheckJob, DatabaseAccess, Destination, DestinationOptions, Lab, Pair, Profile, Source, check,
+    Check, CheckJob, DatabaseAccess, Destination, DestinationOptions, Lab, Pair, Profile, SftpLayout, Source,
+    check,
 };
 use landfall_worker::destination::database::Database;
 use landfall_worker::destination::files::{self, SwapMode, Workspace, WorkspaceName};
@@ -62,18 +63,39 @@ pub(crate) struct Standing {
 }
 
 impl ImportLab {
-    /// Starts the servers, takes the snapshot and stages the files.
+    /// Starts the servers, takes the snapshot and stages the files, in a folder that the worker sees.
     pub(crate) async fn start() -> Self {
+        Self::with(None).await
+    }
+
+    /// The same for a destination that is reached by SFTP.
+    pub(crate) async fn over_sftp(layout: SftpLayout) -> Self {
+        Self::with(Some(layout)).await
+    }
+
+    async fn with(layout: Option<SftpLayout>) -> Self {
         let lab = Lab::temporary().unwrap();
+        let mut options = DestinationOptions::default();
+        options.layout = layout.unwrap_or(options.layout);
         let (source, destination) =
-            tokio::try_join!(lab.source(Profile::Small), lab.destination(DestinationOptions::default()))
-                .unwrap();
+            tokio::try_join!(lab.source(Profile::Small), lab.destination(options)).unwrap();
         let site = &destination.site;
+        let docroot = site.docroot.display().to_string();
+        let files = match layout {
+            None => FilesTarget::Local { root: docroot.clone() },
+            Some(_) => FilesTarget::Sftp {
+                host: "127.0.0.1".to_owned(),
+                port: destination.sshd.port(),
+                user: site.account.name.clone(),
+                root: destination.sftp_docroot().to_owned(),
+                host_key: destination.sshd.host_key().unwrap(),
+            },
+        };
         let hosted = HostedSite {
             url: site.url.clone(),
-            files: FilesTarget::Local { root: site.docroot.display().to_string() },
+            files,
             database: target_of(&site.database, Some(&site.prefix)),
-            document_root: None,
+            document_root: Some(docroot),
         };
         let mut migration = migration(DestinationSpec::Hosted(Box::new(hosted)));
         migration.options.overwrite = true;
@@ -89,6 +111,7 @@ impl ImportLab {
         migration.outputs.insert(Phase::Snapshot, serde_json::json!({ "manifest": manifest }));
         let credentials = SiteCredentials {
             database_password: site.database.password.clone(),
+            sftp_password: layout.map(|_| site.account.password.clone()),
             ..SiteCredentials::default()
         };
         let options = ImportOptions { alive_limit: Duration::from_secs(4), ..ImportOptions::default() };
@@ -112,11 +135,19 @@ impl ImportLab {
     pub(crate) async fn stage(&mut self) {
         let DestinationSpec::Hosted(site) = &self.migration.destination else { unreachable!() };
         let random = uuid::Uuid::new_v4().simple().to_string();
-        let root = self.destination.site.docroot.display().to_string();
-        let name = WorkspaceName { mode: SwapMode::Root, root, random };
+        let root = files::document_root(&site.files).unwrap().to_string();
+        let mode = match (&site.files, self.destination.layout) {
+            (FilesTarget::Local { .. }, _) => SwapMode::Root,
+            (FilesTarget::Sftp { .. }, SftpLayout::ParentWritable) => SwapMode::Sibling,
+            (FilesTarget::Sftp { .. }, SftpLayout::DocrootOnly) => SwapMode::Entries,
+        };
+        let name = WorkspaceName { mode, root: root.clone(), random };
         let destination = files::connect(&site.files, &self.credentials).await.unwrap();
         let workspace = Workspace::open(destination, &name, 1).await.unwrap();
-        let new = PathBuf::from(workspace.new_root().to_string());
+        // What the account sees lies somewhere below the lab's folder.
+        let docroot = self.destination.site.docroot.display().to_string();
+        let above = docroot.strip_suffix(&root).expect("the account sees the end of the path");
+        let new = PathBuf::from(format!("{above}{}", workspace.new_root()));
         std::fs::create_dir_all(&new).unwrap();
         run(Command::new("cp").arg("-a").arg(format!("{}/.", self.source.site.docroot.display())).arg(&new));
         std::fs::remove_file(new.join("wp-config.php")).unwrap();
@@ -184,7 +215,8 @@ impl ImportLab {
     /// The destination as it stands before anything of ours was there: without the work folder.
     pub(crate) async fn standing_without_ours(&self) -> Standing {
         let mut standing = self.standing().await;
-        standing.files.retain(|path, _| !path.starts_with(b".landfall-"));
+        let is_ours = |path: &[u8]| path.split(|b| *b == b'/').any(|part| part.starts_with(b".landfall-"));
+        standing.files.retain(|path, _| !is_ours(path));
         standing
     }
 
@@ -201,7 +233,7 @@ impl ImportLab {
             destination_prefix: to.prefix.clone(),
             urls: vec![pair(from.base_url(), to.base_url())],
             paths: vec![pair(&from.docroot.display().to_string(), &to.docroot.display().to_string())],
-            exclude_paths: vec!["wp-config.php".to_owned()],
+            exclude_paths: vec!["wp-config.php".to_owned(), ".landfall-*".to_owned()],
             exclude_tables: vec!["=lf_*".to_owned()],
             exclude_options: vec![
                 "_transient_*".to_owned(),
