@@ -80,6 +80,9 @@ async fn everything_ends_right_through_kills_deleted_queues_and_restarts() -> Re
     landfall.process("worker-1")?.kill9()?;
     landfall.spawn("worker-1", &["worker"], &[])?;
 
+    landfall.rabbitmq.as_mut().expect("this installation has a broker").restart().await?;
+    one_is_running(&api, &migrations).await?;
+
     let rabbitmq = landfall.rabbitmq.as_ref().expect("this installation has a broker");
     for queue in ["landfall.snapshot", "landfall.transfer", "landfall.import", "landfall.support"] {
         rabbitmq.ctl(&["delete_queue", queue]).await?;
@@ -93,7 +96,6 @@ async fn everything_ends_right_through_kills_deleted_queues_and_restarts() -> Re
     landfall.spawn("api", &["api"], &[])?;
     landfall.wait_ready().await?;
 
-    landfall.rabbitmq.as_mut().expect("this installation has a broker").restart().await?;
     all_succeed(&api, &migrations).await
 }
 

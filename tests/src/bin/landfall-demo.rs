@@ -156,7 +156,8 @@ async fn look(source: &Source, destination: &Destination) -> Result<()> {
         ("REST", "?rest_route=/wp/v2/posts&per_page=1", "\"id\":"),
     ] {
         let page = browser.get(path).await?;
-        ensure!(page.status == 200, "{name} ({path}) answers {}", page.status);
+        let start: String = page.body.chars().take(500).collect();
+        ensure!(page.status == 200, "{name} ({path}) answers {}: {start}", page.status);
         ensure!(page.body.contains(expected), "{name} ({path}) does not hold {expected:?}");
         // REST shows each post's guid, which is an identifier and keeps its old address.
         ensure!(

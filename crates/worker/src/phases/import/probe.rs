@@ -10,15 +10,26 @@ use crate::failpoint::failpoint;
 use crate::slice::SliceError;
 
 const BETWEEN: Duration = Duration::from_millis(500);
+/// For so long every look must have found it alive: an opcache looks at a file again after 2 s
+/// (`opcache.revalidate_freq`), and a visitor of the last moment may have put a stub of the closed door back into it.
+const ALIVE_FOR: Duration = Duration::from_millis(2500);
 
 pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
     failpoint("import.before_probe").await?;
     let begun = Instant::now();
     let mut is_stub_seen = false;
+    let mut alive_since: Option<Instant> = None;
     loop {
         let core = run.source.paths.core().to_owned();
         run.cursor.after = run.prober.look(&core).await;
-        let Some(why) = dead_because(&run.cursor.after) else { break };
+        let Some(why) = dead_because(&run.cursor.after) else {
+            if alive_since.get_or_insert_with(Instant::now).elapsed() >= ALIVE_FOR {
+                break;
+            }
+            tokio::time::sleep(BETWEEN).await;
+            continue;
+        };
+        alive_since = None;
         if begun.elapsed() > run.options.alive_limit {
             back::roll_back_dead_site(run, why).await?;
         }
@@ -27,7 +38,8 @@ pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
     }
     if is_stub_seen {
         // PHP kept the closed door in its cache for a moment: visitors saw it for as long.
-        run.cursor.closed_ms += u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let closed = alive_since.map_or_else(|| begun.elapsed(), |alive| alive.duration_since(begun));
+        run.cursor.closed_ms += u64::try_from(closed.as_millis()).unwrap_or(u64::MAX);
     }
     let failed: Option<String> = run.journal().get(&mut run.conn, "activation_failed").await?;
     match failed {
