@@ -28,8 +28,9 @@ pub(crate) async fn run_api(sources: &Sources) -> Result<(), Failure> {
     let config = Config::load(sources, &[Role::Api])?;
     let telemetry = telemetry::start(&config.telemetry, "api").await?;
     let shutdown = shutdown::on_signals()?;
-    let parts = Parts::of_servers(&config)?;
+    let parts = Parts::open(&config, "api")?;
     let served = api::run(&config, &parts, &telemetry, shutdown).await;
+    parts.end().await;
     telemetry.end().await;
     served
 }
@@ -39,11 +40,12 @@ pub(crate) async fn run_scheduler(sources: &Sources) -> Result<(), Failure> {
     let config = Config::load(sources, &[Role::Scheduler])?;
     let telemetry = telemetry::start(&config.telemetry, "scheduler").await?;
     let shutdown = shutdown::on_signals()?;
-    let parts = Parts::of_servers(&config)?;
+    let parts = Parts::open(&config, "scheduler")?;
     let health = health::start(config.scheduler.health_listen, &parts, &telemetry, &shutdown).await?;
     let mailer = mail::mailer(&config.mail)?;
     scheduler::run(&config, &parts, mailer, shutdown).await;
     health.end().await;
+    parts.end().await;
     telemetry.end().await;
     Ok(())
 }
@@ -53,11 +55,12 @@ pub(crate) async fn run_worker(sources: &Sources, args: &WorkerArgs) -> Result<(
     let config = Config::load(sources, &[Role::Worker])?;
     let telemetry = telemetry::start(&config.telemetry, "worker").await?;
     let shutdown = shutdown::on_signals()?;
-    let parts = Parts::of_servers(&config)?;
+    let parts = Parts::open(&config, "worker")?;
     let health = health::start(config.worker.health_listen, &parts, &telemetry, &shutdown).await?;
     let slots = worker::slots(&config, args)?;
     let ran = worker::run(&config, &parts, slots, shutdown).await;
     health.end().await;
+    parts.end().await;
     telemetry.end().await;
     ran
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(sources: &Sources, global: &Global, args: &DoctorArgs) -
         }
     };
     if let Some(config) = config {
-        match Parts::of_servers(&config) {
+        match Parts::open(&config, "doctor") {
             Ok(parts) => backends(&config, &parts, &mut findings).await,
             Err(failure) => findings.push(("backends", Err(failure.to_string()))),
         }

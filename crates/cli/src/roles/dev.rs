@@ -30,7 +30,7 @@ pub(super) async fn run(
     let folder = DataFolder::open(data)?;
     let has_token = config.api.operator_token.is_some();
     let (config, is_first) = folder.complete(config)?;
-    let parts = Parts::of_servers(&config)?;
+    let parts = Parts::open(&config, "dev")?;
     let (listener, url) = api::listen(&config).await?;
     print!("{}", welcome(&folder, url.as_str(), has_token, is_first));
     let slots = worker::slots(&config, &WorkerArgs { phases: Vec::new(), slots: None })?;

@@ -1,6 +1,7 @@
 //! What stands behind the ports, as the configuration says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use landfall_backends::memory::MemoryQueue;
@@ -17,6 +18,9 @@ use uuid::Uuid;
 use crate::config::{Config, QueueKind, SealingKeyConfig, StagingConfig, StagingPlace, StoreKind};
 use crate::exit::Failure;
 
+/// How long connections may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
 /// The backends of a process. Nothing is connected yet when they are made: servers may be away at the start.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -24,19 +28,30 @@ pub(crate) struct Parts {
     pub(crate) records: Records,
     /// The queue.
     pub(crate) queue: Arc<dyn Queue>,
+    broker: Option<Arc<RabbitQueue>>,
     sealing: Arc<[SealingKeyConfig]>,
     staging: StagingConfig,
 }
 
 impl Parts {
-    /// The backends that the sections `store`, `queue`, `staging` and `sealing` name.
-    pub(crate) fn of_servers(config: &Config) -> Result<Self, Failure> {
+    /// The backends that the sections `store`, `queue`, `staging` and `sealing` name. `process` is what the broker's tools
+    /// show beside the connections.
+    pub(crate) fn open(config: &Config, process: &str) -> Result<Self, Failure> {
+        let (queue, broker) = queue(config, process)?;
         Ok(Self {
             records: Records::new(store(config)?, Uuid::now_v7),
-            queue: queue(config)?,
+            queue,
+            broker,
             sealing: config.sealing.clone().into(),
             staging: config.staging.clone(),
         })
+    }
+
+    /// Ends connections in an orderly way, so that the last acks arrive. What is lost here is only found stale later.
+    pub(crate) async fn end(self) {
+        if let Some(broker) = self.broker {
+            let _ = tokio::time::timeout(END_LIMIT, broker.close()).await;
+        }
     }
 
     /// The keyring.
@@ -77,12 +92,20 @@ fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     })
 }
 
-fn queue(config: &Config) -> Result<Arc<dyn Queue>, Failure> {
+/// The queue as a port, and as the broker's client that has to be closed.
+type OpenQueue = (Arc<dyn Queue>, Option<Arc<RabbitQueue>>);
+
+fn queue(config: &Config, process: &str) -> Result<OpenQueue, Failure> {
     Ok(match &config.queue.kind {
         QueueKind::Rabbitmq { url, prefix } => {
-            let options = RabbitOptions { prefix: prefix.clone(), ..RabbitOptions::new(url.expose_secret()) };
-            Arc::new(RabbitQueue::open(&options).context("the queue")?)
+            let options = RabbitOptions {
+                prefix: prefix.clone(),
+                connection_name: format!("landfall {process}"),
+                ..RabbitOptions::new(url.expose_secret())
+            };
+            let broker = Arc::new(RabbitQueue::open(&options).context("the queue")?);
+            (broker.clone(), Some(broker))
         }
-        QueueKind::Memory => Arc::new(MemoryQueue::new()),
+        QueueKind::Memory => (Arc::new(MemoryQueue::new()), None),
     })
 }
