@@ -159,11 +159,16 @@ async fn what_an_owner_gets_wrong_changes_nothing() -> Result<()> {
         stage.landfall.api().post("/v1/enrolments", &body).await
     };
     let url = stage.source.site.base_url();
+    let stranger = json!({ "name": "a stranger's", "owner_email": "stranger@example.org", "role": "owner" });
+    let stranger = stage.landfall.api().post("/v1/machine-tokens", &stranger).await?.success()?;
+    let stranger = stage.landfall.api().with_token(stranger["token"].as_str().unwrap_or_default());
+    stranger.noop_site("their-shop").await?;
     let wrong = format!("{}x", &token[..token.len() - 1]);
     for (answer, status, code) in [
         (enrol(&wrong, "new-shop", url).await?, 401, "enrolment.token_refused"),
         (enrol(&token, "new-shop", "http://elsewhere.example").await?, 409, "enrolment.url_mismatch"),
-        (enrol(&token, "no-such-site", url).await?, 403, "enrolment.foreign_site"),
+        (enrol(&token, "no-such-site", url).await?, 404, "enrolment.nothing_waiting"),
+        (enrol(&token, "their-shop", url).await?, 403, "enrolment.foreign_site"),
     ] {
         ensure!(answer.status == status && answer.code() == code, "wanted {status} {code}: {answer:?}");
     }
