@@ -324,7 +324,10 @@ mod tests {
     async fn names_that_the_operator_knows_are_not_looked_up_and_their_addresses_still_checked() {
         let names = || [("Old.Example.test".to_owned(), "127.0.0.5".parse().unwrap())];
         let open = AddressPolicy::public_only().with_loopback().with_names(names());
-        assert_eq!(open.resolve("old.example.TEST", 81).await.unwrap(), [SocketAddr::from(([127, 0, 0, 5], 81))]);
+        assert_eq!(
+            open.resolve("old.example.TEST", 81).await.unwrap(),
+            [SocketAddr::from(([127, 0, 0, 5], 81))]
+        );
         let closed = AddressPolicy::public_only().with_names(names()).resolve("old.example.test", 81).await;
         assert!(matches!(closed, Err(ResolveError::Refused(_))));
     }

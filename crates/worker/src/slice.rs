@@ -106,17 +106,19 @@ pub struct Slice {
 impl Slice {
     /// Saves a phase's cursor as its checkpoint (JSON, at most 64 KiB).
     pub async fn save<C: serde::Serialize + Sync>(&self, cursor: &C) -> Result<(), SliceError> {
-        let bytes = serde_json::to_vec(cursor).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
+        let bytes =
+            serde_json::to_vec(cursor).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
         self.lease.save(bytes.into()).await
     }
 
     /// Reads a phase's cursor back; a checkpoint that this version cannot read is a failure of its own.
-    pub fn cursor<C: serde::de::DeserializeOwned + Default>(checkpoint: Option<&Bytes>) -> Result<C, SliceError> {
+    pub fn cursor<C: serde::de::DeserializeOwned + Default>(
+        checkpoint: Option<&Bytes>,
+    ) -> Result<C, SliceError> {
         match checkpoint {
             None => Ok(C::default()),
-            Some(bytes) => {
-                serde_json::from_slice(bytes).map_err(|e| SliceError::failed("worker.incompatible", e.to_string()))
-            }
+            Some(bytes) => serde_json::from_slice(bytes)
+                .map_err(|e| SliceError::failed("worker.incompatible", e.to_string())),
         }
     }
 

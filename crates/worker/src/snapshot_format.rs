@@ -22,7 +22,8 @@ pub use manifest::{LeftOut, Manifest, SourceFacts, TableSummary, Totals};
 pub use ndjson::{ListingWriter, read_listing};
 pub use pack::{Pack, PackWriter, PackedEntry, read_pack};
 pub use reader::{
-    FileItem, FileItems, InventoryPart, RowsPart, SnapshotReader, inventory_parts, read_entries, read_json, tables_of,
+    FileItem, FileItems, InventoryPart, RowsPart, SnapshotReader, inventory_parts, read_entries, read_json,
+    tables_of,
 };
 pub use rows::{FinishedRows, RowsWriter, read_rows};
 pub use writer::SnapshotWriter;
@@ -158,7 +159,9 @@ fn decompress(key: &str, bytes: &[u8]) -> Result<Vec<u8>, SnapshotError> {
 }
 
 /// Compresses one object.
-pub(crate) async fn compress(plain: impl AsRef<[u8]> + Send + 'static) -> Result<bytes::Bytes, SnapshotError> {
+pub(crate) async fn compress(
+    plain: impl AsRef<[u8]> + Send + 'static,
+) -> Result<bytes::Bytes, SnapshotError> {
     blocking(move || {
         zstd::stream::encode_all(plain.as_ref(), ZSTD_LEVEL).map(Into::into).map_err(SnapshotError::encoder)
     })

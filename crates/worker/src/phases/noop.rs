@@ -60,13 +60,11 @@ fn done(units: u32) -> PhaseRun {
 /// The first generation fails where its options say so, so that the way to support and back can be tried.
 fn fail_if_asked(slice: &Slice) -> Result<(), SliceError> {
     match &slice.migration.options.noop_fail {
-        Some(code) if slice.migration.generation == 1 => {
-            Err(SliceError::Failed(landfall_common::Failure {
-                code: code.clone(),
-                detail: "asked for by the options of this no-op migration".to_owned(),
-                retry_after: None,
-            }))
-        }
+        Some(code) if slice.migration.generation == 1 => Err(SliceError::Failed(landfall_common::Failure {
+            code: code.clone(),
+            detail: "asked for by the options of this no-op migration".to_owned(),
+            retry_after: None,
+        })),
         Some(_) | None => Ok(()),
     }
 }

@@ -91,7 +91,10 @@ impl SnapshotPhase {
             return Err(SliceError::failed("worker.internal", "this source is no WordPress site"));
         };
         let secret = slice.source_secret.as_ref().ok_or_else(|| {
-            SliceError::failed("source.wrong_secret", "the migration has no key for its source: it never enrolled")
+            SliceError::failed(
+                "source.wrong_secret",
+                "the migration has no key for its source: it never enrolled",
+            )
         })?;
         let mut endpoint =
             SourceEndpoint::new(url.clone(), slice.migration.id.to_string(), secret.as_ref().clone());
@@ -138,7 +141,8 @@ pub async fn run_with(
     }
     seal::check(&copy).await?;
     let output = seal::seal(&copy).await?;
-    let output = serde_json::to_value(output).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
+    let output =
+        serde_json::to_value(output).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
     Ok(PhaseRun::Done { output, report: None })
 }
 

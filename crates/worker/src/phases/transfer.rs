@@ -81,7 +81,8 @@ impl PhaseRunner for TransferPhase {
             totals: cursor.totals,
             not_placed: cursor.not_placed,
         };
-        let output = serde_json::to_value(output).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
+        let output =
+            serde_json::to_value(output).map_err(|e| SliceError::failed("worker.internal", e.to_string()))?;
         Ok(PhaseRun::Done { output, report: None })
     }
 }
@@ -108,7 +109,8 @@ pub fn hosted(slice: &Slice) -> Result<&HostedSite, SliceError> {
 /// The snapshot that the first phase left.
 pub async fn open_snapshot(slice: &Slice) -> Result<SnapshotReader, SliceError> {
     let output = slice.migration.outputs.get(&Phase::Snapshot);
-    let output = output.ok_or_else(|| SliceError::failed("staging.missing", "the migration has no snapshot"))?;
+    let output =
+        output.ok_or_else(|| SliceError::failed("staging.missing", "the migration has no snapshot"))?;
     let output: SnapshotOutput = serde_json::from_value(output.clone())
         .map_err(|e| SliceError::failed("worker.incompatible", e.to_string()))?;
     Ok(SnapshotReader::open(std::sync::Arc::clone(&slice.staging), &output.manifest).await?)

@@ -185,7 +185,8 @@ impl Ledger {
         }
         let records_before = self.previous.as_ref().map_or(0, |p| p.records);
         let segment = self.previous.as_ref().map_or(0, |p| p.segment + 1);
-        let header = SegmentHeader { format: FORMAT, segment, records_before, previous: self.previous.clone() };
+        let header =
+            SegmentHeader { format: FORMAT, segment, records_before, previous: self.previous.clone() };
         let mut plain = json_line(&header)?;
         for record in &self.open {
             plain.extend(json_line(record)?);
@@ -222,7 +223,10 @@ pub(super) async fn walk(staging: &dyn Staging, head: &LedgerHead) -> Result<Vec
 }
 
 /// The records of one segment.
-pub(super) async fn records(staging: &dyn Staging, segment: &LedgerHead) -> Result<Vec<Record>, SnapshotError> {
+pub(super) async fn records(
+    staging: &dyn Staging,
+    segment: &LedgerHead,
+) -> Result<Vec<Record>, SnapshotError> {
     Ok(read_segment(staging, segment).await?.1)
 }
 
@@ -241,7 +245,8 @@ async fn read_segment(
         if header.format != FORMAT {
             return Err(SnapshotError::Format { format: header.format });
         }
-        let records = lines.map(|line| serde_json::from_slice(line).map_err(bad)).collect::<Result<_, _>>()?;
+        let records =
+            lines.map(|line| serde_json::from_slice(line).map_err(bad)).collect::<Result<_, _>>()?;
         Ok((header, records))
     })
     .await

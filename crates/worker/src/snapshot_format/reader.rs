@@ -131,7 +131,10 @@ impl SnapshotReader {
                             parts.clear();
                         }
                         if part as usize != parts.len() {
-                            return Err(SnapshotError::corrupt(&object.key, "a part of the table is missing"));
+                            return Err(SnapshotError::corrupt(
+                                &object.key,
+                                "a part of the table is missing",
+                            ));
                         }
                         parts.push(RowsPart { object, part, rows, row_bytes, rows_hash });
                     }
@@ -356,7 +359,8 @@ impl FileItems {
             let Some(segment) = segments.get(number) else { return Ok(None) };
             let records = ledger::records(self.reader.staging.as_ref(), segment).await?;
             let first = segment.records.checked_sub(records.len() as u64).filter(|first| *first <= self.at);
-            let first = first.ok_or_else(|| SnapshotError::corrupt(&segment.object.key, "it lacks records"))?;
+            let first =
+                first.ok_or_else(|| SnapshotError::corrupt(&segment.object.key, "it lacks records"))?;
             self.loaded = Some((first, records));
         }
     }

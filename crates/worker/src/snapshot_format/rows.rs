@@ -44,7 +44,8 @@ pub struct RowsWriter {
 impl RowsWriter {
     /// An empty part of that number of a table.
     pub fn new(table: &Table, part: u32) -> Result<Self, SnapshotError> {
-        let mut encoder = zstd::stream::Encoder::new(Vec::new(), ZSTD_LEVEL).map_err(SnapshotError::encoder)?;
+        let mut encoder =
+            zstd::stream::Encoder::new(Vec::new(), ZSTD_LEVEL).map_err(SnapshotError::encoder)?;
         let columns = table.columns.iter().map(|c| c.name.clone()).collect();
         let header = RowsHeader { table: table.name.clone(), part, columns };
         encoder.write_all(MAGIC).map_err(SnapshotError::encoder)?;
@@ -89,7 +90,8 @@ impl RowsWriter {
 pub fn read_rows(key: &str, bytes: &[u8], rows: u64) -> Result<(Vec<String>, RowBlock), SnapshotError> {
     let plain = Bytes::from(decompress(key, bytes)?);
     let rest = plain.strip_prefix(MAGIC).ok_or_else(|| SnapshotError::corrupt(key, "it is no rows part"))?;
-    let line = rest.iter().position(|b| *b == b'\n').ok_or_else(|| SnapshotError::corrupt(key, "no header"))?;
+    let line =
+        rest.iter().position(|b| *b == b'\n').ok_or_else(|| SnapshotError::corrupt(key, "no header"))?;
     let header: RowsHeader =
         serde_json::from_slice(&rest[..line]).map_err(|e| SnapshotError::corrupt(key, e))?;
     let start = MAGIC.len() + line + 1;

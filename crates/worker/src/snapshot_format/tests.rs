@@ -13,7 +13,11 @@ fn table() -> Table {
         name: "wp_`odd`".to_owned(),
         create_sql: String::new(),
         engine: "innodb".to_owned(),
-        columns: vec![column("id", "bigint", false), column("text", "longtext", false), column("g", "int", true)],
+        columns: vec![
+            column("id", "bigint", false),
+            column("text", "longtext", false),
+            column("g", "int", true),
+        ],
         key: vec!["id".to_owned()],
         rows_estimate: 0,
         bytes_estimate: 0,
@@ -30,7 +34,9 @@ fn block(rows: &[[Option<&[u8]>; 3]]) -> RowBlock {
 fn a_large_file_hashes_like_the_whole_of_it_and_across_a_checkpoint() {
     let chunk = usize::try_from(CHUNK_BYTES).unwrap();
     let bytes: Vec<u8> = (0..chunk * 5 + 12_345).map(|n| u8::try_from(n % 251).unwrap()).collect();
-    for length in [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 7, 4 * chunk, 5 * chunk, bytes.len()] {
+    for length in
+        [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 3 * chunk + 7, 4 * chunk, 5 * chunk, bytes.len()]
+    {
         let mut hash = LargeFileHash::default();
         for piece in bytes[..length].chunks(chunk) {
             hash.push(piece).unwrap();
@@ -67,7 +73,11 @@ fn the_hash_of_rows_does_not_depend_on_their_order_but_counts_them() {
     assert_eq!(parts, hash(&rows));
     let text = serde_json::to_string(&parts).unwrap();
     assert_eq!(serde_json::from_str::<RowsHash>(&text).unwrap(), parts);
-    assert!(RowsHash::default().add_block(3, &RowBlock { rows: 1, bytes: bytes::Bytes::from_static(b"x") }).is_err());
+    assert!(
+        RowsHash::default()
+            .add_block(3, &RowBlock { rows: 1, bytes: bytes::Bytes::from_static(b"x") })
+            .is_err()
+    );
 }
 
 #[test]
@@ -91,7 +101,8 @@ fn rows_come_back_from_their_part_and_become_sql() {
 
 #[test]
 fn packs_hold_every_kind_of_entry_and_refuse_a_changed_listing() {
-    let entry = |path: &[u8], kind| FileEntry { path: SitePath::new(path).unwrap(), kind, mtime: 5, mode: 0o640 };
+    let entry =
+        |path: &[u8], kind| FileEntry { path: SitePath::new(path).unwrap(), kind, mtime: 5, mode: 0o640 };
     let long = [b"d/".as_slice(), &[b'n'; 250]].concat();
     let mut pack = PackWriter::new().unwrap();
     pack.push(&entry(b"d", EntryKind::Folder), b"").unwrap();

@@ -45,7 +45,16 @@ fn write_value(value: Option<&[u8]>, data_type: &str, out: &mut dyn Write) -> st
     let Some(bytes) = value else { return out.write_all(b"NULL") };
     let is_number = matches!(
         data_type,
-        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "float" | "double" | "bit" | "year"
+        "tinyint"
+            | "smallint"
+            | "mediumint"
+            | "int"
+            | "bigint"
+            | "decimal"
+            | "float"
+            | "double"
+            | "bit"
+            | "year"
     );
     if is_number && !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_digit() || b"+-.eE".contains(b)) {
         return out.write_all(bytes);
@@ -74,7 +83,10 @@ pub fn schema_sql(schema: &Schema) -> String {
         for object in objects {
             let mode = object.sql_mode.replace('\'', "''");
             sql.push_str(&format!("-- {what} {}\n", object.name.replace(['\n', '\r'], " ")));
-            sql.push_str(&format!("SET SQL_MODE = '{mode}';\nDELIMITER ;;\n{};;\nDELIMITER ;\n", object.create_sql));
+            sql.push_str(&format!(
+                "SET SQL_MODE = '{mode}';\nDELIMITER ;;\n{};;\nDELIMITER ;\n",
+                object.create_sql
+            ));
         }
     }
     sql

@@ -8,7 +8,8 @@ use landfall_common::ports::{Staging, StagingError};
 use landfall_common::{AttemptId, MigrationId};
 
 use super::{
-    ContentHash, Ledger, LedgerHead, Manifest, ObjectRef, SnapshotError, compress, manifest_key, snapshot_prefix,
+    ContentHash, Ledger, LedgerHead, Manifest, ObjectRef, SnapshotError, compress, manifest_key,
+    snapshot_prefix,
 };
 
 /// Writes objects of one snapshot as one attempt. Clones share the numbering.
@@ -47,7 +48,11 @@ impl SnapshotWriter {
     }
 
     /// Stores a JSON object, compressed.
-    pub async fn put_json(&self, name: &str, value: &impl serde::Serialize) -> Result<ObjectRef, SnapshotError> {
+    pub async fn put_json(
+        &self,
+        name: &str,
+        value: &impl serde::Serialize,
+    ) -> Result<ObjectRef, SnapshotError> {
         let plain = serde_json::to_vec(value).map_err(SnapshotError::encoder)?;
         self.put_text(name, plain).await
     }
@@ -76,9 +81,11 @@ impl SnapshotWriter {
                     Err(SnapshotError::SealedDiffers { key })
                 }
             }
-            Err(error @ (StagingError::Missing { .. } | StagingError::Corrupt { .. } | StagingError::Unavailable(_))) => {
-                Err(error.into())
-            }
+            Err(
+                error @ (StagingError::Missing { .. }
+                | StagingError::Corrupt { .. }
+                | StagingError::Unavailable(_)),
+            ) => Err(error.into()),
         }
     }
 

@@ -91,7 +91,9 @@ impl HeldLease {
                 () = self.lost.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Err(error) = self.through_lease(Command::Heartbeat { attempt: self.attempt }, Vec::new()).await {
+            if let Err(error) =
+                self.through_lease(Command::Heartbeat { attempt: self.attempt }, Vec::new()).await
+            {
                 tracing::warn!(%error, "a heartbeat failed");
             }
         }

@@ -119,7 +119,8 @@ impl Slot {
     }
 
     async fn run_claimed(&self, migration: Arc<Migration>, lease: Lease, asked: Instant, traceparent: &str) {
-        let held = HeldLease::hold(self.parts.records.clone(), &migration, lease.attempt, asked, &self.options);
+        let held =
+            HeldLease::hold(self.parts.records.clone(), &migration, lease.attempt, asked, &self.options);
         let drain = held.clone();
         let shutdown = self.shutdown.clone();
         let watcher = tokio::spawn(async move {
@@ -135,7 +136,10 @@ impl Slot {
         watcher.abort();
         self.end(&migration, lease, &held, outcome, traceparent).await;
         held.release();
-        tracing::info!(duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX), "slice ended");
+        tracing::info!(
+            duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "slice ended"
+        );
     }
 
     async fn run_phase(
@@ -161,7 +165,9 @@ impl Slot {
             return Err(SliceError::failed("worker.incompatible", "this worker has no such phase"));
         };
         let run = AssertUnwindSafe(runner.run(&slice, papers.checkpoint)).catch_unwind().await;
-        run.unwrap_or_else(|_| Err(SliceError::failed("worker.internal", "the step panicked; see the worker's log")))
+        run.unwrap_or_else(|_| {
+            Err(SliceError::failed("worker.internal", "the step panicked; see the worker's log"))
+        })
     }
 
     async fn papers(&self, migration: &Migration) -> Result<Papers, SliceError> {
@@ -179,9 +185,11 @@ impl Slot {
             None => SiteCredentials::default(),
         };
         let source_secret = match source {
-            Some(body) => Some(self.open::<SourceSecret>(&migration.id.to_string(), &body)?.key_bytes().ok_or_else(
-                || SliceError::failed("worker.internal", "the source's secret is not 32 bytes of base64"),
-            )?),
+            Some(body) => {
+                Some(self.open::<SourceSecret>(&migration.id.to_string(), &body)?.key_bytes().ok_or_else(
+                    || SliceError::failed("worker.internal", "the source's secret is not 32 bytes of base64"),
+                )?)
+            }
             None => None,
         };
         Ok(Papers { checkpoint, credentials, source_secret })
@@ -253,9 +261,10 @@ impl Slot {
     async fn tell_fenced(&self, migration: &Migration, lease: Lease) {
         metrics::counter!("landfall_leases_lost_total", "phase" => self.phase.as_str()).increment(1);
         tracing::warn!(token = lease.token, "the lease is lost; nothing more is written");
-        let event = Event::new(EventKind::Fenced, format!("A worker of {} stopped: its lease is gone", self.phase))
-            .with(serde_json::json!({ "token": lease.token, "worker": lease.worker }))
-            .by("worker");
+        let event =
+            Event::new(EventKind::Fenced, format!("A worker of {} stopped: its lease is gone", self.phase))
+                .with(serde_json::json!({ "token": lease.token, "worker": lease.worker }))
+                .by("worker");
         if let Err(error) = self.parts.records.tell(migration.id, &event).await {
             tracing::warn!(%error, "the loss of the lease could not be told");
         }

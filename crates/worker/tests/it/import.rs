@@ -8,4 +8,4 @@ mod hard_types;
 mod hosts;
 mod kills;
 mod refusals;
-mod site;
+pub(crate) mod site;

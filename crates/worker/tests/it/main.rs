@@ -1,4 +1,5 @@
 //! The worker against real servers.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod import;
 mod snapshot;

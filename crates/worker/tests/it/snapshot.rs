@@ -237,7 +237,8 @@ async fn the_stock_tools_open_packs_chunks_rows_and_listings() {
         }
     }
     assert!(packs > 1);
-    let odd = site.files.iter().find(|f| f.entry.path.as_bytes().starts_with(b"wp-content/uploads/\xff")).unwrap();
+    let odd =
+        site.files.iter().find(|f| f.entry.path.as_bytes().starts_with(b"wp-content/uploads/\xff")).unwrap();
     let odd_path = std::os::unix::ffi::OsStrExt::from_bytes(odd.entry.path.as_bytes());
     assert_eq!(std::fs::read(folder.path().join::<&std::ffi::OsStr>(odd_path)).unwrap(), odd.contents);
     assert_eq!(std::fs::read_link(folder.path().join("escape")).unwrap().to_str(), Some("../../etc/passwd"));

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use landfall_worker::destination::files::swap::{FileSwap, MemoryJournal, SwapJournal};
 use landfall_worker::destination::files::{
-    DestPath, FilesDestination, FilesError, Listed, LocalFiles, Meta, Stat, SwapMode, Workspace, WorkspaceName,
+    DestPath, FilesDestination, FilesError, Listed, LocalFiles, Meta, Stat, SwapMode, Workspace,
+    WorkspaceName,
 };
 use landfall_worker::slice::SliceError;
 
@@ -61,7 +62,8 @@ impl Crashing {
 
 /// What a visitor's PHP meets: never a mixture, never nothing.
 fn look(root: &Path) -> &'static str {
-    let index = std::fs::read_to_string(root.join("index.php")).expect("there is an index.php at every moment");
+    let index =
+        std::fs::read_to_string(root.join("index.php")).expect("there is an index.php at every moment");
     if index.contains("503") {
         return "closed";
     }
@@ -170,9 +172,11 @@ impl Site {
     }
 
     fn staged(&self) -> BTreeMap<Vec<u8>, Node> {
-        let base = if self.name.mode == SwapMode::Entries { self.root() } else { self.folder.path().to_owned() };
+        let base =
+            if self.name.mode == SwapMode::Entries { self.root() } else { self.folder.path().to_owned() };
         let work = std::fs::read_dir(base).unwrap().map(|e| e.unwrap().path());
-        let mut work = work.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(".landfall-0"));
+        let mut work =
+            work.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(".landfall-0"));
         let work = work.next().unwrap();
         let mut staged = tree(&work.join("new"));
         // Where a try was taken back, the door's files are held aside until the next one.

@@ -44,8 +44,7 @@ impl Arrival {
         let mut random = rand::rngs::StdRng::seed_from_u64(seed.unwrap_or(0));
         let mut kills = 0;
         for token in 100..3000 {
-            let slice =
-                self.lease.claim(&self.migration, &self.staging, self.credentials.clone(), token);
+            let slice = self.lease.claim(&self.migration, &self.staging, self.credentials.clone(), token);
             let phase = TransferPhase;
             let most = if kills < 4 { polls_first } else { polls_max + kills * 3 };
             let polls = seed.map_or(u64::MAX, |_| random.random_range(1..most));
@@ -181,9 +180,14 @@ async fn a_stale_claim_can_neither_write_nor_adopt() {
     let connect = async || {
         landfall_worker::destination::files::connect(&target, &SiteCredentials::default()).await.unwrap()
     };
-    let name =
-        WorkspaceName { mode: SwapMode::Root, root: root.to_str().unwrap().to_owned(), random: "ab".repeat(16) };
-    let open = async |token| landfall_worker::destination::files::Workspace::open(connect().await, &name, token).await;
+    let name = WorkspaceName {
+        mode: SwapMode::Root,
+        root: root.to_str().unwrap().to_owned(),
+        random: "ab".repeat(16),
+    };
+    let open = async |token| {
+        landfall_worker::destination::files::Workspace::open(connect().await, &name, token).await
+    };
     let stale = open(5).await.unwrap();
     stale.files().make_folder(&stale.new_root()).await.unwrap();
     let fresh = open(9).await.unwrap();

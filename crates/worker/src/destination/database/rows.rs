@@ -13,7 +13,7 @@ use super::sql::{Literal, quote};
 use crate::model::{Column, Table};
 use crate::snapshot_format::RowsHash;
 
-pub use encode::{EncodedPart, RowRules, encode};
+pub use encode::{PartEncoder, RowRules};
 pub(crate) use load_data::roll_back;
 pub use read_back::read_back;
 

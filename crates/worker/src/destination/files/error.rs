@@ -84,6 +84,7 @@ pub enum FilesError {
 
 impl FilesError {
     /// From an I/O error of this act on this path.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the standard library's kinds of errors grow")]
     pub(super) fn io(act: &'static str, path: &DestPath, error: std::io::Error) -> Self {
         use std::io::ErrorKind;
         let path = path.to_string();

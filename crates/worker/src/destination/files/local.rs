@@ -44,8 +44,7 @@ impl LocalFiles {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let base = rustix::fs::open(as_path(&base_path), flags, Mode::empty())
                 .map_err(|e| failed("open", &base_path, e))?;
-            let stat =
-                rustix::fs::stat(as_path(&root)).map_err(|e| failed("look at", &root, e))?;
+            let stat = rustix::fs::stat(as_path(&root)).map_err(|e| failed("look at", &root, e))?;
             let mine = rustix::process::geteuid();
             let owner = (mine.is_root() && stat.st_uid != 0)
                 .then(|| (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid)));
@@ -193,7 +192,8 @@ impl FilesDestination for LocalFiles {
             } else {
                 let (folder, name) = inner.parent(&path)?;
                 let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                rustix::fs::openat(&folder, name, flags, Mode::empty()).map_err(|e| failed("write", &path, e))?
+                rustix::fs::openat(&folder, name, flags, Mode::empty())
+                    .map_err(|e| failed("write", &path, e))?
             };
             let file = std::fs::File::from(file);
             file.write_all_at(&contents, offset).map_err(|e| FilesError::io("write", &path, e))
@@ -344,7 +344,9 @@ async fn run<T: Send + 'static>(
 ) -> Result<T, FilesError> {
     match tokio::task::spawn_blocking(act).await {
         Ok(result) => result,
-        Err(lost) => Err(FilesError::Server { act: "reach", path: "the disk".to_owned(), cause: lost.into() }),
+        Err(lost) => {
+            Err(FilesError::Server { act: "reach", path: "the disk".to_owned(), cause: lost.into() })
+        }
     }
 }
 
@@ -352,6 +354,10 @@ fn as_path(path: &DestPath) -> &Path {
     Path::new(OsStr::from_bytes(path.as_bytes()))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else a system has is neither file, folder nor link"
+)]
 fn as_stat(stat: &rustix::fs::Stat) -> Stat {
     let mode = stat.st_mode as RawMode;
     let kind = match rustix::fs::FileType::from_raw_mode(mode) {
@@ -360,7 +366,7 @@ fn as_stat(stat: &rustix::fs::Stat) -> Stat {
         rustix::fs::FileType::Symlink => StatKind::Link,
         _other => StatKind::Other,
     };
-    Stat { kind, size: u64::try_from(stat.st_size).unwrap_or(0), mode: mode & 0o7777, mtime: stat.st_mtime as i64 }
+    Stat { kind, size: u64::try_from(stat.st_size).unwrap_or(0), mode: mode & 0o7777, mtime: stat.st_mtime }
 }
 
 fn times(mtime: i64) -> Timestamps {

@@ -136,10 +136,16 @@ async fn try_out(files: &dyn FilesDestination, folder: &DestPath) -> Result<Prob
     })
 }
 
-async fn takes_name(files: &dyn FilesDestination, folder: &DestPath, name: &[u8]) -> Result<bool, FilesError> {
+async fn takes_name(
+    files: &dyn FilesDestination,
+    folder: &DestPath,
+    name: &[u8],
+) -> Result<bool, FilesError> {
     match files.write_file(&folder.child(name), Bytes::new(), SCRATCH_META).await {
         Ok(()) => Ok(true),
-        Err(FilesError::BadName { .. } | FilesError::Server { .. } | FilesError::NotFound { .. }) => Ok(false),
+        Err(FilesError::BadName { .. } | FilesError::Server { .. } | FilesError::NotFound { .. }) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -65,10 +65,7 @@ impl SftpFiles {
 
     async fn open(&self, path: &DestPath, flags: u32, act: &'static str) -> Result<Bytes, FilesError> {
         let request = |r: Request| r.string(path.as_bytes()).u32(flags).attrs(Some(0o600), None);
-        match self.client.call(wire::OPEN, request).await? {
-            Reply::Handle(handle) => Ok(handle),
-            other => Err(refusal(act, path, &other)),
-        }
+        self.client.call(wire::OPEN, request).await?.into_handle(act, path)
     }
 
     /// Opens a new file. One that is there is removed first, so that what an older handle writes goes to the old one.
@@ -132,40 +129,37 @@ async fn answered(sent: Option<Sent>, path: &DestPath) -> Result<(), FilesError>
 #[async_trait]
 impl FilesDestination for SftpFiles {
     async fn stat(&self, path: &DestPath) -> Result<Option<Stat>, FilesError> {
-        match self.client.call(wire::LSTAT, |r| r.string(path.as_bytes())).await? {
-            Reply::Attrs(attrs) => match attrs.stat() {
-                Some(stat) => Ok(Some(stat)),
-                None => Err(FilesError::Server {
-                    act: "look at",
-                    path: path.to_string(),
-                    cause: "the server does not tell files from folders".into(),
-                }),
-            },
-            Reply::Status(Status::NoSuchFile) => Ok(None),
-            other => Err(refusal("look at", path, &other)),
+        let reply = self.client.call(wire::LSTAT, |r| r.string(path.as_bytes())).await?;
+        if matches!(reply, Reply::Status(Status::NoSuchFile)) {
+            return Ok(None);
         }
+        let Reply::Attrs(attrs) = reply else { return Err(refusal("look at", path, &reply)) };
+        let untold = || FilesError::Server {
+            act: "look at",
+            path: path.to_string(),
+            cause: "the server does not tell files from folders".into(),
+        };
+        attrs.stat().map(Some).ok_or_else(untold)
     }
 
     async fn list(&self, folder: &DestPath) -> Result<Vec<Listed>, FilesError> {
-        let handle = match self.client.call(wire::OPENDIR, |r| r.string(folder.as_bytes())).await? {
-            Reply::Handle(handle) => handle,
-            other => return Err(refusal("list", folder, &other)),
-        };
+        let opened = self.client.call(wire::OPENDIR, |r| r.string(folder.as_bytes())).await?;
+        let handle = opened.into_handle("list", folder)?;
         let mut out = Vec::new();
         let result = loop {
-            match self.client.call(wire::READDIR, |r| r.string(&handle)).await? {
-                Reply::Names(names) => {
-                    let named = names.into_iter().filter(|(name, _)| name != "." && name != "..");
-                    let named = named.filter(|(name, _)| !name.is_empty() && !name.contains(&b'/'));
-                    out.extend(named.filter_map(|(name, attrs)| {
-                        attrs.stat().map(|stat| Listed { name: name.to_vec(), stat })
-                    }));
-                    if out.len() > FOLDER_ENTRIES_MAX {
-                        break Err(FilesError::BadName { path: folder.to_string() });
-                    }
-                }
-                Reply::Status(Status::Eof) => break Ok(()),
-                other => break Err(refusal("list", folder, &other)),
+            let reply = self.client.call(wire::READDIR, |r| r.string(&handle)).await?;
+            if matches!(reply, Reply::Status(Status::Eof)) {
+                break Ok(());
+            }
+            let Reply::Names(names) = reply else { break Err(refusal("list", folder, &reply)) };
+            let named = names.into_iter().filter(|(name, _)| name != "." && name != "..");
+            let named = named.filter(|(name, _)| !name.is_empty() && !name.contains(&b'/'));
+            let stats = |(name, attrs): (Bytes, wire::Attrs)| {
+                attrs.stat().map(|stat| Listed { name: name.to_vec(), stat })
+            };
+            out.extend(named.filter_map(stats));
+            if out.len() > FOLDER_ENTRIES_MAX {
+                break Err(FilesError::BadName { path: folder.to_string() });
             }
         };
         self.client.send(wire::CLOSE, |r| r.string(&handle)).await?.reply().await?;
@@ -182,11 +176,15 @@ impl FilesDestination for SftpFiles {
                 while got.len() < want {
                     let at = offset + (start + got.len()) as u64;
                     let want = u32::try_from(want - got.len()).unwrap_or(u32::MAX);
-                    match self.client.call(wire::READ, |r| r.string(&handle).u64(at).u32(want)).await? {
-                        Reply::Data(data) if !data.is_empty() => got.extend_from_slice(&data),
-                        Reply::Data(_) | Reply::Status(Status::Eof) => break,
-                        other => return Err(refusal("read", path, &other)),
+                    let reply = self.client.call(wire::READ, |r| r.string(&handle).u64(at).u32(want)).await?;
+                    if matches!(reply, Reply::Status(Status::Eof)) {
+                        break;
                     }
+                    let Reply::Data(data) = reply else { return Err(refusal("read", path, &reply)) };
+                    if data.is_empty() {
+                        break;
+                    }
+                    got.extend_from_slice(&data);
                 }
                 Ok((got.len() < want, got))
             }
@@ -311,15 +309,13 @@ impl FilesDestination for SftpFiles {
             return Ok(None);
         }
         let request = |r: Request| r.string(SPACE.as_bytes()).string(path.as_bytes());
-        match self.client.call(wire::EXTENDED, request).await? {
-            Reply::Extended(mut space) => {
-                // Block size, fragment size, blocks, free blocks, blocks free to us, …
-                let mut next = || wire::u64_of(&mut space);
-                let (_block, fragment, _blocks, _free) = (next(), next(), next(), next());
-                Ok(fragment.zip(next()).map(|(fragment, available)| fragment.saturating_mul(available)))
-            }
-            _refused => Ok(None),
-        }
+        let Reply::Extended(mut space) = self.client.call(wire::EXTENDED, request).await? else {
+            return Ok(None);
+        };
+        // Block size, fragment size, blocks, free blocks, blocks free to us, …
+        let mut next = || wire::u64_of(&mut space);
+        let (_block, fragment, _blocks, _free) = (next(), next(), next(), next());
+        Ok(fragment.zip(next()).map(|(fragment, available)| fragment.saturating_mul(available)))
     }
 
     fn width(&self) -> usize {

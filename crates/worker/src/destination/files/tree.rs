@@ -63,7 +63,10 @@ pub async fn read_whole(
 }
 
 /// The size and hash of a file's contents, read piece by piece.
-pub async fn hash_file(files: &dyn FilesDestination, path: &DestPath) -> Result<(u64, ContentHash), FilesError> {
+pub async fn hash_file(
+    files: &dyn FilesDestination,
+    path: &DestPath,
+) -> Result<(u64, ContentHash), FilesError> {
     let stat = files.stat(path).await?.ok_or_else(|| FilesError::NotFound { path: path.to_string() })?;
     Ok((stat.size, hash_sized(files, path, stat.size).await?))
 }

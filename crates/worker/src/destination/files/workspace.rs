@@ -111,7 +111,9 @@ impl Workspace {
             match Self::adopt(Arc::clone(&files), &name, token).await {
                 Ok(None)
                 | Err(
-                    FilesError::BadRoot { .. } | FilesError::PermissionDenied { .. } | FilesError::NotFound { .. },
+                    FilesError::BadRoot { .. }
+                    | FilesError::PermissionDenied { .. }
+                    | FilesError::NotFound { .. },
                 ) => {}
                 found => return found,
             }
@@ -260,7 +262,9 @@ impl Workspace {
         let htaccess = self.folder.child(".htaccess");
         if self.files.stat(&htaccess).await?.is_none() {
             self.files.write_file(&htaccess, Bytes::from_static(DENY_HTACCESS), meta).await?;
-            self.files.write_file(&self.folder.child("index.php"), Bytes::from_static(DENY_INDEX), meta).await?;
+            self.files
+                .write_file(&self.folder.child("index.php"), Bytes::from_static(DENY_INDEX), meta)
+                .await?;
         }
         Ok(())
     }

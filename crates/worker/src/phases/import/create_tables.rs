@@ -11,6 +11,7 @@ use super::{Step, StepEnd};
 use crate::destination::database::create_table::{self, Target};
 use crate::destination::database::errors::number;
 use crate::destination::database::facts::ServerFacts;
+use crate::destination::database::fence::our_tables;
 use crate::destination::database::sql::{quote, quoted};
 use crate::destination::database::{DatabaseError, all, execute, names};
 use crate::failpoint::failpoint;
@@ -95,8 +96,12 @@ async fn create(
 /// A table that is there without an entry was cut off, and would keep the names of its keys from the next one.
 async fn drop_unfinished(run: &mut Run<'_>, plan: &Plan, done: &BTreeSet<String>) -> Result<(), SliceError> {
     run.claim.check(&mut run.conn).await?;
+    let there = our_tables(&mut run.conn).await?;
     for incoming in plan.tables.iter().filter(|incoming| !done.contains(&key(incoming.number))) {
         let name = names::shadow(run.claim.token(), incoming.number);
+        if !there.contains(&name) {
+            continue;
+        }
         let drop = format!("DROP TABLE IF EXISTS {}", quote(&name));
         execute(&mut run.conn, drop, || format!("{name} cannot be dropped")).await?;
     }

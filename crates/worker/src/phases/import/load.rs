@@ -19,7 +19,7 @@ use super::rules::{SiteRules, TableRules};
 use super::run::Run;
 use super::{Step, StepEnd};
 use crate::destination::database::fence::{CONNECTIONS_MAX, Claim};
-use crate::destination::database::rows::{EncodedPart, LoadTable, PartDone, encode, roll_back};
+use crate::destination::database::rows::{LoadTable, PartDone, PartEncoder, Statement, roll_back};
 use crate::destination::database::{DatabaseError, execute};
 use crate::failpoint::failpoint;
 use crate::model::RowBlock;
@@ -27,7 +27,7 @@ use crate::slice::SliceError;
 use crate::snapshot_format::RowsPart;
 
 /// Rows that are in memory at the same time, in KiB: a part larger than this is loaded alone.
-const MEMORY_KIB: u32 = 24 * 1024;
+const MEMORY_KIB: u32 = 16 * 1024;
 /// How often a part is sent again while a lock is in its way.
 const TRIES_MAX: u32 = 5;
 /// The longest that one part may take: a single row can have hundreds of MiB.
@@ -130,8 +130,7 @@ async fn lane(shared: &Shared<'_>, number: u32) -> Result<(), SliceError> {
             shared.run.slice.lease.long_unit(PART_LIMIT);
         }
         let block = shared.run.reader.rows(&item.part).await?;
-        let encoded = encode_elsewhere(&item, block, shared.rewriter.clone()).await?;
-        load_part(claim, &mut conn, &item, &encoded).await?;
+        load_part(claim, &mut conn, &item, &block, shared.rewriter.as_ref()).await?;
         failpoint("import.part_loaded").await?;
         let rows = shared.rows.fetch_add(item.part.rows, Ordering::Relaxed) + item.part.rows;
         let bytes = shared.bytes.fetch_add(item.part.row_bytes, Ordering::Relaxed) + item.part.row_bytes;
@@ -142,27 +141,15 @@ async fn lane(shared: &Shared<'_>, number: u32) -> Result<(), SliceError> {
     Ok(())
 }
 
-/// Rewriting takes milliseconds of a core: on a thread of its own.
-async fn encode_elsewhere(
-    item: &Item,
-    block: RowBlock,
-    rewriter: Option<Arc<Rewriter>>,
-) -> Result<EncodedPart, SliceError> {
-    let table = Arc::clone(&item.table);
-    let encoding =
-        tokio::task::spawn_blocking(move || encode(&table.table, &block, rewriter.as_deref(), &table.rules));
-    let encoded = encoding.await.map_err(|error| SliceError::failed("worker.internal", error.to_string()))?;
-    Ok(encoded?)
-}
-
 async fn load_part(
     claim: &Claim,
     conn: &mut Conn,
     item: &Item,
-    encoded: &EncodedPart,
+    block: &RowBlock,
+    rewriter: Option<&Arc<Rewriter>>,
 ) -> Result<(), SliceError> {
     for attempt in 1.. {
-        match send_part(claim, conn, item, encoded).await {
+        match send_part(claim, conn, item, block, rewriter).await {
             Err(error) if error.is_lock_wait() && attempt < TRIES_MAX => roll_back(conn).await?,
             other => {
                 other?;
@@ -174,15 +161,36 @@ async fn load_part(
     Ok(execute(conn, "COMMIT", || "rows cannot be committed".to_owned()).await?)
 }
 
+/// Sends a part within a transaction that stays open: while one statement is sent, the next one is made.
 async fn send_part(
     claim: &Claim,
     conn: &mut Conn,
     item: &Item,
-    encoded: &EncodedPart,
+    block: &RowBlock,
+    rewriter: Option<&Arc<Rewriter>>,
 ) -> Result<(), DatabaseError> {
     claim.begin(conn).await?;
-    for statement in &encoded.statements {
-        item.table.table.send(conn, statement).await?;
+    let (mut encoder, mut statement) =
+        next_statement(item, PartEncoder::new(block.clone()), rewriter).await?;
+    while let Some(present) = statement {
+        let sending = item.table.table.send(conn, &present);
+        let (following, ()) = tokio::try_join!(next_statement(item, encoder, rewriter), sending)?;
+        (encoder, statement) = following;
     }
-    claim.journal().put(conn, &key(item.table.number, item.part.part), &encoded.done).await
+    claim.journal().put(conn, &key(item.table.number, item.part.part), encoder.done()).await
+}
+
+/// Rewriting takes milliseconds of a core: on a thread of its own.
+async fn next_statement(
+    item: &Item,
+    mut encoder: PartEncoder,
+    rewriter: Option<&Arc<Rewriter>>,
+) -> Result<(PartEncoder, Option<Statement>), DatabaseError> {
+    let table = Arc::clone(&item.table);
+    let rewriter = rewriter.cloned();
+    let encoding = tokio::task::spawn_blocking(move || {
+        let statement = encoder.next(&table.table, rewriter.as_deref(), &table.rules)?;
+        Ok((encoder, statement))
+    });
+    encoding.await.map_err(|error| DatabaseError::refused("worker.internal", error.to_string()))?
 }

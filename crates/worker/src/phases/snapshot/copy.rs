@@ -161,7 +161,8 @@ impl Copy {
         } else {
             (ground.files_expected.max(listed.entries), ground.file_bytes_expected.max(listed.file_bytes))
         };
-        let rows_left = if cursor.database.is_done { totals.rows } else { ground.rows_expected.max(totals.rows) };
+        let rows_left =
+            if cursor.database.is_done { totals.rows } else { ground.rows_expected.max(totals.rows) };
         let row_bytes = if cursor.database.is_done {
             totals.row_bytes
         } else {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::SitePath;
-use crate::snapshot_format::{LargeFileHash, LeftOut, LedgerHead, ObjectRef, RowsHash, SourceFacts, Totals};
+use crate::snapshot_format::{LargeFileHash, LedgerHead, LeftOut, ObjectRef, RowsHash, SourceFacts, Totals};
 use crate::source::{ListCursor, RowCursor};
 
 /// Where a snapshot stands.

@@ -16,7 +16,9 @@ const VOID_MAX: u32 = 3;
 
 /// How the reading of a table ended.
 enum TableEnd {
-    Whole { is_unsteady: bool },
+    Whole {
+        is_unsteady: bool,
+    },
     /// It moved meanwhile, so that what was read is no copy of any of its states.
     Void,
     /// The slice should end.
@@ -32,7 +34,9 @@ pub(super) async fn run(copy: &Copy) -> Result<(), SliceError> {
     let schema: Schema = read_json(copy.slice.staging.as_ref(), &ground.schema).await?;
     if cursor.database.tables == 0 && cursor.database.table.at.is_none() {
         let message = format!("Reading {} tables.", schema.tables.len());
-        copy.slice.tell(step_event(STEP, message, serde_json::json!({ "tables": schema.tables.len() }))).await?;
+        copy.slice
+            .tell(step_event(STEP, message, serde_json::json!({ "tables": schema.tables.len() })))
+            .await?;
     }
     for table in schema.tables.iter().skip(cursor.database.tables) {
         loop {
@@ -47,7 +51,8 @@ pub(super) async fn run(copy: &Copy) -> Result<(), SliceError> {
     copy.checkpoint().await?;
     let totals = copy.cursor().await.totals;
     let message = format!("Read {} rows of {} tables.", totals.rows, totals.tables);
-    let facts = serde_json::json!({ "tables": totals.tables, "rows": totals.rows, "row_bytes": totals.row_bytes });
+    let facts =
+        serde_json::json!({ "tables": totals.tables, "rows": totals.rows, "row_bytes": totals.row_bytes });
     copy.slice.tell(step_event(STEP, message, facts)).await
 }
 

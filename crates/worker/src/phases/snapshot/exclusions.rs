@@ -45,7 +45,8 @@ mod tests {
         let rules = exclusions_of(&options);
         assert!(rules.iter().all(|rule| rule.id != "logs" && rule.value != "{content}/updraft"));
         assert!(rules.iter().any(|rule| rule.id == "cache"));
-        let own: Vec<_> = rules[rules.len() - 3..].iter().map(|rule| (rule.matches, rule.value.as_str())).collect();
+        let own: Vec<_> =
+            rules[rules.len() - 3..].iter().map(|rule| (rule.matches, rule.value.as_str())).collect();
         let expected = [
             (ExclusionMatch::Path, "wp-content/old"),
             (ExclusionMatch::Glob, "*.iso"),

@@ -104,7 +104,11 @@ async fn copy_all(copy: &Copy, plan: &mut Plan) -> Result<bool, SliceError> {
 }
 
 /// Reads a batch and stores it as a pack.
-async fn copy_batch(copy: &Copy, batch: Vec<FileEntry>, next: (usize, usize)) -> Result<StoredBatch, SliceError> {
+async fn copy_batch(
+    copy: &Copy,
+    batch: Vec<FileEntry>,
+    next: (usize, usize),
+) -> Result<StoredBatch, SliceError> {
     let (contents, unread) = read_contents(copy, &batch).await?;
     let (mut folders, mut links) = (0, 0);
     for entry in &batch {

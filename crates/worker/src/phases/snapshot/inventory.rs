@@ -36,7 +36,9 @@ pub(super) async fn run(copy: &Copy, limits: &SnapshotLimits) -> Result<(), Slic
         return Ok(());
     }
     if cursor.at.is_none() {
-        copy.slice.tell(step_event(STEP, "Listing the source's files.".to_owned(), serde_json::json!({}))).await?;
+        copy.slice
+            .tell(step_event(STEP, "Listing the source's files.".to_owned(), serde_json::json!({})))
+            .await?;
     }
     let exclusions = exclusions_of(&copy.slice.migration.options);
     let mut pages = copy.source.list_files(cursor.at, &exclusions);

@@ -122,7 +122,8 @@ async fn store(
         let chunk = chunk.clone();
         let mut hash = reading.hash.clone();
         reading.hash = crate::snapshot_format::blocking(move || {
-            hash.push(&chunk).map_err(|e| crate::snapshot_format::SnapshotError::Encoder { why: e.to_string() })?;
+            hash.push(&chunk)
+                .map_err(|e| crate::snapshot_format::SnapshotError::Encoder { why: e.to_string() })?;
             Ok(hash)
         })
         .await?;

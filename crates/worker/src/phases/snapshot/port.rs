@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use crate::model::Table;
 use crate::slice::SliceError;
 use crate::source::{
-    Exclusion, FileEvent, FileReader, FileRequest, ListCursor, ListPage, Lister, Preflight, RowCursor, RowPage,
-    RowReader, RowsEnd, SourceClient, SourceError, SourceSchema, TableMark,
+    Exclusion, FileEvent, FileReader, FileRequest, ListCursor, ListPage, Lister, Preflight, RowCursor,
+    RowPage, RowReader, RowsEnd, SourceClient, SourceError, SourceSchema, TableMark,
 };
 
 /// A source that can be read.

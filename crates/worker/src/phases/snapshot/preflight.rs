@@ -19,7 +19,9 @@ pub(super) async fn run(copy: &Copy, limits: &SnapshotLimits) -> Result<bool, Sl
     if copy.cursor().await.ground.is_some() {
         return Ok(true);
     }
-    copy.slice.tell(step_event(STEP, "Asking the source what it is.".to_owned(), serde_json::json!({}))).await?;
+    copy.slice
+        .tell(step_event(STEP, "Asking the source what it is.".to_owned(), serde_json::json!({})))
+        .await?;
     let exclusions = exclusions_of(&copy.slice.migration.options);
     let found = copy.source.preflight(&exclusions).await.map_err(failed)?;
     refuse(&found, limits)?;
@@ -57,7 +59,8 @@ fn refuse(found: &Preflight, limits: &SnapshotLimits) -> Result<(), SliceError> 
         return Err(SliceError::failed("source.site_network", why));
     }
     if found.files.bytes > limits.file_bytes_max {
-        let why = format!("{} bytes of files, at most {} are taken", found.files.bytes, limits.file_bytes_max);
+        let why =
+            format!("{} bytes of files, at most {} are taken", found.files.bytes, limits.file_bytes_max);
         return Err(SliceError::failed("snapshot.limit_exceeded", why));
     }
     Ok(())

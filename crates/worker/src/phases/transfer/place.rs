@@ -41,10 +41,7 @@ pub(super) async fn make_folders(workspace: &Workspace, folders: &[SitePath]) ->
     }
     for level in levels.into_values() {
         let level: Vec<_> = level.into_iter().map(|folder| make_folder(workspace, folder)).collect();
-        futures::stream::iter(level)
-            .buffer_unordered(workspace.files().width())
-            .try_collect::<()>()
-            .await?;
+        futures::stream::iter(level).buffer_unordered(workspace.files().width()).try_collect::<()>().await?;
     }
     Ok(())
 }
@@ -55,7 +52,8 @@ pub(super) async fn write_files(
     entries: Vec<(PackedEntry, Bytes)>,
     may_exist: bool,
 ) -> Result<Placed, SliceError> {
-    let writes = entries.into_iter().map(|(packed, contents)| write_one(workspace, packed, contents, may_exist));
+    let writes =
+        entries.into_iter().map(|(packed, contents)| write_one(workspace, packed, contents, may_exist));
     let writes: Vec<_> = writes.collect();
     futures::stream::iter(writes)
         .buffer_unordered(workspace.files().width())

@@ -34,7 +34,8 @@ pub(super) async fn run(
         "The destination can be written to; the site is staged {}.",
         match found.mode {
             crate::destination::files::SwapMode::Root => "beside the document root and exchanged for it",
-            crate::destination::files::SwapMode::Sibling => "beside the document root and moved in entry by entry",
+            crate::destination::files::SwapMode::Sibling =>
+                "beside the document root and moved in entry by entry",
             crate::destination::files::SwapMode::Entries => "in a hidden folder and moved in entry by entry",
         }
     );

@@ -208,7 +208,8 @@ async fn end_large(
         let size = chunk.offset + entry_size(entry);
         if !is_same(files, &target, size, Some(whole)).await? {
             let (size, hash) = hash_file(files, &target).await?;
-            let why = format!("{} has {size} bytes of hash {hash}, {whole} was written", chunk.path.display());
+            let why =
+                format!("{} has {size} bytes of hash {hash}, {whole} was written", chunk.path.display());
             return Err(SliceError::failed("destination.changed_underfoot", why));
         }
     }

@@ -43,7 +43,9 @@ pub(super) async fn run(area: &mut Area) -> Result<bool, SliceError> {
         area.cursor.verified = area.cursor.verified.max(to);
     }
     if looked_at > 0 {
-        let message = format!("Hashed {looked_at} files again that an earlier worker wrote as well; {written} differed.");
+        let message = format!(
+            "Hashed {looked_at} files again that an earlier worker wrote as well; {written} differed."
+        );
         area.slice.tell(step_event(STEP, message, serde_json::json!({ "written": written }))).await?;
     }
     Ok(true)
@@ -54,10 +56,8 @@ type Entries = Vec<(PackedEntry, Bytes)>;
 /// Those of a pack's files that are not at the destination as they should be, found many at a time.
 async fn differing(area: &Area, files: Entries) -> Result<Entries, SliceError> {
     let looks: Vec<_> = files.into_iter().map(|(packed, contents)| look(area, packed, contents)).collect();
-    let found: Vec<Option<(PackedEntry, Bytes)>> = futures::stream::iter(looks)
-        .buffer_unordered(area.workspace.files().width())
-        .try_collect()
-        .await?;
+    let found: Vec<Option<(PackedEntry, Bytes)>> =
+        futures::stream::iter(looks).buffer_unordered(area.workspace.files().width()).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
 

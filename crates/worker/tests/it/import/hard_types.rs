@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use landfall_testkit::lab::{DatabaseAccess, Lab, MariaDb, MariaDbOptions};
 use landfall_worker::destination::database::create_table::{Target, adapt};
 use landfall_worker::destination::database::facts::ServerFacts;
-use landfall_worker::destination::database::rows::{LoadTable, PacketLimits, RowRules, encode, read_back};
+use landfall_worker::destination::database::rows::{
+    LoadTable, PacketLimits, PartEncoder, RowRules, read_back,
+};
 use landfall_worker::model::Table;
+use landfall_worker::snapshot_format::RowsHash;
 use mysql_async::prelude::Queryable;
 
 use super::copies;
@@ -75,14 +78,14 @@ async fn carry(
     let adapted = adapt(&table.create_sql, &mut target).unwrap();
     to.query_drop(&adapted.sql).await.unwrap_or_else(|error| panic!("{error}: {}", adapted.sql));
     let load = LoadTable::new(table, &table.name, "wp_", limits);
-    let (mut rows, mut hash) = (0, Default::default());
+    let (mut rows, mut hash) = (0, RowsHash::default());
     for block in copies::blocks(&mut from, table).await {
-        let part = encode(&load, &block, None, &All).unwrap();
-        for statement in &part.statements {
-            load.send(&mut to, statement).await.unwrap();
+        let mut encoder = PartEncoder::new(block);
+        while let Some(statement) = encoder.next(&load, None, &All).unwrap() {
+            load.send(&mut to, &statement).await.unwrap();
         }
-        rows += part.done.rows;
-        landfall_worker::snapshot_format::RowsHash::add(&mut hash, part.done.hash);
+        rows += encoder.done().rows;
+        hash.add(encoder.done().hash);
     }
     assert_eq!(read_back(&mut to, &load).await.unwrap(), (rows, hash), "{}", table.name);
     assert_eq!(all_rows(source, table).await, all_rows(destination, table).await, "{}", table.name);

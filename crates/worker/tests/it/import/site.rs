@@ -77,8 +77,14 @@ impl ImportLab {
         let lab = Lab::temporary().unwrap();
         let mut options = DestinationOptions::default();
         options.layout = layout.unwrap_or(options.layout);
-        let (source, destination) =
-            tokio::try_join!(lab.source(Profile::Small), lab.destination(options)).unwrap();
+        let (source, destination) = tokio::try_join!(
+            lab.source_with(landfall_testkit::lab::SourceOptions {
+                seed_arguments: vec!["--big-table-mb".into(), "180".into()],
+                ..Default::default()
+            }),
+            lab.destination(options)
+        )
+        .unwrap();
         let site = &destination.site;
         let docroot = site.docroot.display().to_string();
         let files = match layout {
@@ -107,7 +113,7 @@ impl ImportLab {
             paths: [("root".to_owned(), source.site.docroot.display().to_string())].into(),
             ..SourceFacts::default()
         };
-        let manifest = copies::snapshot(&source.site.database, &staging, migration.id, facts, true).await;
+        let manifest = copies::snapshot(&source.site.database, &staging, migration.id, facts, false).await;
         migration.outputs.insert(Phase::Snapshot, serde_json::json!({ "manifest": manifest }));
         let credentials = SiteCredentials {
             database_password: site.database.password.clone(),

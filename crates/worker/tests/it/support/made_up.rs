@@ -10,8 +10,8 @@ use bytes::Bytes;
 use landfall_worker::model::{Column, EntryKind, FileEntry, RowBlock, Schema, SitePath, Table};
 use landfall_worker::phases::snapshot::{EntryPages, FileEvents, RowPages, SourceSite};
 use landfall_worker::source::{
-    Exclusion, FileEvent, FileProblem, FileRequest, LeftOut, ListCursor, ListPage, Preflight, RowCursor, RowPage,
-    RowsEnd, SourceError, SourceSchema, TableMark,
+    Exclusion, FileEvent, FileProblem, FileRequest, LeftOut, ListCursor, ListPage, Preflight, RowCursor,
+    RowPage, RowsEnd, SourceError, SourceSchema, TableMark,
 };
 
 const PAGE: usize = 40;
@@ -306,7 +306,10 @@ pub(crate) fn usual_site() -> MadeUp {
     let row = |id: u64, value: Option<Vec<u8>>| vec![Some(id.to_string().into_bytes()), value];
     site.table("wp_posts", (0..3000).map(|id| row(id, Some(noise(id, 3000).to_vec()))).collect());
     site.table("wp_empty", Vec::new());
-    site.table("wp_huge", vec![row(1, Some(noise(5, 20_000_000).to_vec())), row(2, None), row(3, Some(vec![]))]);
+    site.table(
+        "wp_huge",
+        vec![row(1, Some(noise(5, 20_000_000).to_vec())), row(2, None), row(3, Some(vec![]))],
+    );
     site.table("wp_small", vec![row(1, None), row(1, None)]);
     site
 }

@@ -65,7 +65,8 @@ impl Staging for MemoryStaging {
         limit: usize,
     ) -> Result<Vec<ObjectKey>, StagingError> {
         let objects = self.objects.lock().unwrap();
-        let keys = objects.keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a));
+        let keys =
+            objects.keys().filter(|key| key.starts_with(prefix) && after.is_none_or(|a| key.as_str() > a));
         Ok(keys.take(limit).cloned().collect())
     }
 
@@ -118,7 +119,10 @@ impl FreeSlice {
 #[async_trait]
 impl LeaseKeeper for FreeSlice {
     async fn save(&self, checkpoint: Bytes) -> Result<(), SliceError> {
-        assert!(checkpoint.len() <= landfall_common::migration::CHECKPOINT_MAX, "a checkpoint of 64 KiB at most");
+        assert!(
+            checkpoint.len() <= landfall_common::migration::CHECKPOINT_MAX,
+            "a checkpoint of 64 KiB at most"
+        );
         tokio::task::yield_now().await;
         *self.checkpoint.lock().unwrap() = Some(checkpoint);
         self.saves.fetch_add(1, Ordering::Relaxed);
@@ -134,7 +138,10 @@ impl LeaseKeeper for FreeSlice {
 
     fn progress(&self, progress: Progress) {
         let counts = [progress.files, progress.bytes, progress.rows];
-        assert!(counts.iter().all(|count| count.total.is_none_or(|total| count.done <= total)), "{progress:?}");
+        assert!(
+            counts.iter().all(|count| count.total.is_none_or(|total| count.done <= total)),
+            "{progress:?}"
+        );
     }
 
     fn should_end(&self) -> bool {

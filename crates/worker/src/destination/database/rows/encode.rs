@@ -24,47 +24,73 @@ pub trait RowRules: Send + Sync {
     fn set(&self, values: &mut [Option<Cow<'_, [u8]>>]) -> Vec<usize>;
 }
 
-/// A part of a table, ready to be sent.
+/// Turns the rows of a part into statements, one at a time: a part in memory once is enough.
 #[derive(Debug)]
-pub struct EncodedPart {
-    /// The statements, in any order.
-    pub statements: Vec<Statement>,
-    /// What they come to.
-    pub done: PartDone,
+pub struct PartEncoder {
+    /// The rows that are left.
+    block: RowBlock,
+    /// What the statements so far come to.
+    done: PartDone,
 }
 
-/// Encodes a part. Takes some milliseconds of a core for each MiB: not for a thread that has others to serve.
-pub fn encode(
-    table: &LoadTable,
-    block: &RowBlock,
-    rewriter: Option<&Rewriter>,
-    rules: &dyn RowRules,
-) -> Result<EncodedPart, DatabaseError> {
-    let mut encoder = Encoder { table, statements: Vec::new(), open: Vec::new(), done: PartDone::default() };
-    let mut stats = Stats::default();
-    let mut frame = Vec::new();
-    block.for_each_row::<EncodeError>(table.width, |row| {
-        let mut values: Values<'_> =
-            table.columns.iter().map(|column| row[column.at].map(Cow::Borrowed)).collect();
-        if !rules.keeps(&values) {
-            encoder.done.left_out += 1;
-            return Ok(());
+impl PartEncoder {
+    /// At the beginning of a part.
+    pub fn new(block: RowBlock) -> Self {
+        Self { block, done: PartDone::default() }
+    }
+
+    /// What all statements so far come to.
+    pub fn done(&self) -> &PartDone {
+        &self.done
+    }
+
+    /// The next statement; none at the end of the part. Takes some milliseconds of a core: not for a thread that has
+    /// others to serve.
+    pub fn next(
+        &mut self,
+        table: &LoadTable,
+        rewriter: Option<&Rewriter>,
+        rules: &dyn RowRules,
+    ) -> Result<Option<Statement>, DatabaseError> {
+        let block = self.block.clone();
+        let mut draft = Draft { table, statement: None, open: Vec::new() };
+        let mut stats = Stats::default();
+        let mut frame = Vec::new();
+        let (mut rows, mut at) = (0, 0);
+        let walked = block.for_each_row::<Stop>(table.width, |row| {
+            let mut values: Values<'_> =
+                table.columns.iter().map(|column| row[column.at].map(Cow::Borrowed)).collect();
+            if rules.keeps(&values) {
+                let set = rules.set(&mut values);
+                // A row that does not fit is looked at again for the next statement: its counts must not stay.
+                let mut own = Stats::default();
+                if let Some(rewriter) = rewriter {
+                    rewrite(table, rewriter, &set, &mut values, &mut own);
+                }
+                frame.clear();
+                for (column, value) in table.columns.iter().zip(&values) {
+                    push_canonical(&mut frame, column.canon, value.as_deref());
+                }
+                draft.push(&block, values)?;
+                stats.merge(&own);
+                self.done.hash.add_row(&frame);
+                self.done.rows += 1;
+            } else {
+                self.done.left_out += 1;
+            }
+            rows += 1;
+            at += row.iter().map(|value| 4 + value.map_or(0, <[u8]>::len)).sum::<usize>();
+            Ok(())
+        });
+        match walked {
+            Ok(()) | Err(Stop::Full) => {}
+            Err(Stop::Block(bad)) => return Err(DatabaseError::refused("staging.corrupt", bad.to_string())),
+            Err(Stop::Refused(error)) => return Err(error),
         }
-        let set = rules.set(&mut values);
-        if let Some(rewriter) = rewriter {
-            rewrite(table, rewriter, &set, &mut values, &mut stats);
-        }
-        frame.clear();
-        for (column, value) in table.columns.iter().zip(&values) {
-            push_canonical(&mut frame, column.canon, value.as_deref());
-        }
-        encoder.done.hash.add_row(&frame);
-        encoder.done.rows += 1;
-        encoder.push(block, values).map_err(EncodeError::Refused)
-    })?;
-    encoder.close();
-    encoder.done.rewrite = RewriteCounts::from(&stats);
-    Ok(EncodedPart { statements: encoder.statements, done: encoder.done })
+        self.block = RowBlock { rows: block.rows - rows, bytes: block.bytes.slice(at..) };
+        self.done.rewrite.add(&RewriteCounts::from(&stats));
+        Ok(draft.finish())
+    }
 }
 
 fn rewrite<'a>(
@@ -84,52 +110,54 @@ fn rewrite<'a>(
     }
 }
 
-enum EncodeError {
+/// Why a walk over rows ends before their end.
+enum Stop {
+    /// The statement takes no more.
+    Full,
+    /// The block is damaged.
     Block(BadBlock),
+    /// A row cannot be sent.
     Refused(DatabaseError),
 }
 
-impl From<BadBlock> for EncodeError {
+impl From<BadBlock> for Stop {
     fn from(error: BadBlock) -> Self {
-        EncodeError::Block(error)
+        Stop::Block(error)
     }
 }
 
-impl From<EncodeError> for DatabaseError {
-    fn from(error: EncodeError) -> Self {
-        match error {
-            EncodeError::Block(bad) => DatabaseError::refused("staging.corrupt", bad.to_string()),
-            EncodeError::Refused(error) => error,
-        }
-    }
-}
-
-struct Encoder<'a> {
+/// A statement in the making.
+struct Draft<'a> {
     table: &'a LoadTable,
-    statements: Vec<Statement>,
-    /// The INSERT that rows are still added to; empty where there is none.
+    statement: Option<Statement>,
+    /// The INSERT that rows are added to; empty where there is none.
     open: Vec<u8>,
-    done: PartDone,
 }
 
-impl Encoder<'_> {
-    fn push(&mut self, block: &RowBlock, values: Values<'_>) -> Result<(), DatabaseError> {
+impl Draft<'_> {
+    fn push(&mut self, block: &RowBlock, values: Values<'_>) -> Result<(), Stop> {
         let length: usize = values.iter().map(|value| Literal::length_max(value.as_deref()) + 2).sum();
         let limits = self.table.limits;
         let packet = limits.packet_max.saturating_sub(PACKET_MARGIN + self.table.insert_head.len());
-        if length > packet || (length > STREAMED_MIN && limits.local_infile) {
-            if !limits.local_infile {
-                return Err(self.too_large(length));
-            }
+        let is_streamed = length > packet || (length > STREAMED_MIN && limits.local_infile);
+        let is_full = !self.open.is_empty() && self.open.len() + length > STATEMENT_MAX.min(packet);
+        if self.statement.is_some() || is_full || (is_streamed && !self.open.is_empty()) {
+            return Err(Stop::Full);
+        }
+        if is_streamed && !limits.local_infile {
+            return Err(Stop::Refused(self.too_large(length)));
+        }
+        if is_streamed {
             let owned = values.into_iter().map(|value| value.map(|value| into_bytes(block, value)));
-            self.statements.push(Statement::Streamed(owned.collect()));
-            return Ok(());
+            self.statement = Some(Statement::Streamed(owned.collect()));
+        } else {
+            self.append(&values, length);
         }
-        if !self.open.is_empty() && self.open.len() + length > STATEMENT_MAX.min(packet) {
-            self.close();
-        }
-        self.append(&values, length);
         Ok(())
+    }
+
+    fn finish(self) -> Option<Statement> {
+        self.statement.or_else(|| (!self.open.is_empty()).then_some(Statement::Insert(self.open)))
     }
 
     fn append(&mut self, values: &Values<'_>, length: usize) {
@@ -147,12 +175,6 @@ impl Encoder<'_> {
             column.literal.push(&mut self.open, value.as_deref());
         }
         self.open.push(b')');
-    }
-
-    fn close(&mut self) {
-        if !self.open.is_empty() {
-            self.statements.push(Statement::Insert(std::mem::take(&mut self.open)));
-        }
     }
 
     fn too_large(&self, length: usize) -> DatabaseError {

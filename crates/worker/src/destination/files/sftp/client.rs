@@ -109,7 +109,9 @@ impl Client {
         if !self.has(LIMITS) {
             return;
         }
-        if let Ok(Reply::Extended(mut limits)) = self.call(wire::EXTENDED, |r| r.string(LIMITS.as_bytes())).await {
+        if let Ok(Reply::Extended(mut limits)) =
+            self.call(wire::EXTENDED, |r| r.string(LIMITS.as_bytes())).await
+        {
             let (_packet, _read) = (wire::u64_of(&mut limits), wire::u64_of(&mut limits));
             if let Some(write) = wire::u64_of(&mut limits).and_then(|write| usize::try_from(write).ok()) {
                 self.write_bytes = if write == 0 { WRITE_MAX } else { write.clamp(4096, WRITE_MAX) };
@@ -136,10 +138,16 @@ impl Sent {
 
     /// Awaits a plain yes; any other status is an error of this act on this path.
     pub(super) async fn ok(self, act: &'static str, path: &DestPath) -> Result<(), FilesError> {
-        match self.reply().await? {
-            Reply::Status(Status::Ok) => Ok(()),
-            other => Err(refusal(act, path, &other)),
-        }
+        let reply = self.reply().await?;
+        if matches!(reply, Reply::Status(Status::Ok)) { Ok(()) } else { Err(refusal(act, path, &reply)) }
+    }
+}
+
+impl Reply {
+    /// The handle that an open gives.
+    pub(super) fn into_handle(self, act: &'static str, path: &DestPath) -> Result<Bytes, FilesError> {
+        let Reply::Handle(handle) = self else { return Err(refusal(act, path, &self)) };
+        Ok(handle)
     }
 }
 

@@ -60,8 +60,9 @@ pub(super) async fn log_in(
     host_key: &str,
     credentials: &SiteCredentials,
 ) -> Result<Handle<Pinned>, FilesError> {
-    let key = PublicKey::from_openssh(host_key)
-        .map_err(|_| FilesError::HostKeyMismatch { shown: "unknown: the configured key cannot be read".into() })?;
+    let key = PublicKey::from_openssh(host_key).map_err(|_| FilesError::HostKeyMismatch {
+        shown: "unknown: the configured key cannot be read".into(),
+    })?;
     let config = Arc::new(config(&key));
     let connect = russh::client::connect(config, (host, port), Pinned { key });
     let mut handle = match tokio::time::timeout(CONNECT_LIMIT, connect).await {
@@ -81,10 +82,9 @@ fn config(key: &PublicKey) -> russh::client::Config {
     let mut preferred = russh::Preferred::DEFAULT;
     let mut algorithms = preferred.key.to_vec();
     algorithms.sort_by_key(|algorithm| {
-        let is_pinned = match algorithm {
-            russh::keys::Algorithm::Rsa { .. } => key.algorithm().is_rsa(),
-            other => *other == key.algorithm(),
-        };
+        // An RSA key signs with several algorithms.
+        let is_pinned =
+            *algorithm == key.algorithm() || (algorithm.clone().is_rsa() && key.algorithm().is_rsa());
         u8::from(!is_pinned)
     });
     preferred.key = algorithms.into();

@@ -89,7 +89,9 @@ async fn clear_way(swap: &FileSwap<'_>, live: &DestPath, kept: &DestPath) -> Res
 /// Renames; a source that is gone was renamed before, or by its owner.
 async fn move_over(swap: &FileSwap<'_>, from: &DestPath, to: &DestPath) -> Result<(), SliceError> {
     match swap.files().rename(from, to).await {
-        Err(FilesError::NotFound { .. }) if swap.files().stat(swap.workspace.folder()).await?.is_some() => Ok(()),
+        Err(FilesError::NotFound { .. }) if swap.files().stat(swap.workspace.folder()).await?.is_some() => {
+            Ok(())
+        }
         other => other.map_err(refused),
     }
 }
@@ -114,7 +116,8 @@ async fn write_names(swap: &FileSwap<'_>, names: &[Vec<u8>]) -> Result<(), Slice
 async fn read_names(swap: &FileSwap<'_>) -> Result<Vec<Vec<u8>>, SliceError> {
     let bytes = read_whole(swap.files(), &swap.door().child("names"), NAMES_MAX).await?.unwrap_or_default();
     let lines = bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty());
-    let changed = |_| SliceError::failed("destination.changed_underfoot", "the list of staged names is damaged");
+    let changed =
+        |_| SliceError::failed("destination.changed_underfoot", "the list of staged names is damaged");
     lines
         .map(|line| URL_SAFE_NO_PAD.decode(line).map_err(changed))
         .map(|name| {
