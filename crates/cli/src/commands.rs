@@ -26,6 +26,7 @@ use crate::args::{Cli, Command, Global, ListArgs, Output};
 use crate::client::Client;
 use crate::config::{Config, Sources};
 use crate::exit::Failure;
+use crate::output::say;
 use crate::roles;
 
 /// Largest file that a command takes in. Bytes.
@@ -84,8 +85,8 @@ fn print(
     said: impl FnOnce() -> Result<String, Failure>,
 ) -> Result<(), Failure> {
     match output {
-        Output::Json => println!("{}", crate::output::json(answer)),
-        Output::Text => println!("{}", said()?),
+        Output::Json => say!("{}", crate::output::json(answer)),
+        Output::Text => say!("{}", said()?),
     }
     Ok(())
 }
@@ -159,6 +160,6 @@ fn write_secret(path: &Path, text: &str) -> Result<(), Failure> {
 async fn plugin(client: &Client, file: &Path) -> Result<(), Failure> {
     let zip = client.bytes("v1/plugin.zip").await?;
     std::fs::write(file, &zip).with_context(|| file.display().to_string())?;
-    println!("{}: {} bytes", file.display(), zip.len());
+    say!("{}: {} bytes", file.display(), zip.len());
     Ok(())
 }

@@ -3,11 +3,6 @@
 //! This crate alone composes roles with backends. It holds no rules of its own: what a migration is, is in
 //! `landfall-common`; what is done with it, in the crates of the roles.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "standard output is what a command answers with; logs go to standard error"
-)]
-
 mod args;
 mod client;
 mod commands;

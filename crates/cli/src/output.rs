@@ -1,7 +1,25 @@
 //! What commands print: tables and lines for people, the API's JSON for programs.
 
+use std::io::Write as _;
+
 use comfy_table::{ContentArrangement, Table, TableStyle};
 use serde_json::Value;
+
+/// Prints a line, like `println!`, and ends the command in silence where nobody reads any more.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::print_line(format_args!($($text)*)) };
+}
+
+pub(crate) use say;
+
+/// What [`say!`] calls.
+pub(crate) fn print_line(text: std::fmt::Arguments<'_>) {
+    let mut out = std::io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        // `landfall status | head` has seen what it wanted; any other fault of standard output is one of the command.
+        std::process::exit(i32::from(error.kind() != std::io::ErrorKind::BrokenPipe));
+    }
+}
 
 /// A table without borders, as wide as the terminal.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {

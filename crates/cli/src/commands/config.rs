@@ -3,19 +3,20 @@
 use crate::args::ConfigCommand;
 use crate::config::{Config, DEFAULTS, Role, Sources};
 use crate::exit::Failure;
+use crate::output::say;
 
 /// Looks at the configuration.
 pub(super) fn run(sources: &Sources, command: &ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Default => println!("{}", DEFAULTS.trim_end()),
+        ConfigCommand::Default => say!("{}", DEFAULTS.trim_end()),
         ConfigCommand::Check { role, show } => {
             if *show {
-                println!("{}", Config::effective(sources).trim_end());
+                say!("{}", Config::effective(sources).trim_end());
             }
             let roles = if role.is_empty() { &Role::SERVERS } else { role.as_slice() };
             Config::load(sources, roles)?;
             if !show {
-                println!("ok");
+                say!("ok");
             }
         }
     }

@@ -12,6 +12,7 @@ use super::client;
 use crate::args::{DoctorArgs, Global, Output};
 use crate::config::{Config, Role, Sources};
 use crate::exit::Failure;
+use crate::output::say;
 use crate::roles::Parts;
 
 /// How long a check may take.
@@ -56,13 +57,13 @@ fn report(form: Output, findings: &[(&str, Finding)]) -> Result<(), Failure> {
                 };
                 json!({ "check": name, "ok": is_ok, "detail": told })
             });
-            println!("{}", crate::output::json(&json!({ "checks": items.collect::<Vec<_>>() })));
+            say!("{}", crate::output::json(&json!({ "checks": items.collect::<Vec<_>>() })));
         }
         Output::Text => {
             for (name, finding) in findings {
                 match finding {
-                    Ok(told) => println!("ok    {name:14} {told}"),
-                    Err(wrong) => println!("FAIL  {name:14} {wrong}"),
+                    Ok(told) => say!("ok    {name:14} {told}"),
+                    Err(wrong) => say!("FAIL  {name:14} {wrong}"),
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::args::{MigrateArgs, Output};
 use crate::client::{Client, Migration, typed};
 use crate::exit::Failure;
 use crate::output;
+use crate::output::say;
 
 /// Creates a migration.
 pub(super) async fn run(client: &Client, form: Output, args: &MigrateArgs) -> Result<(), Failure> {
@@ -15,7 +16,7 @@ pub(super) async fn run(client: &Client, form: Output, args: &MigrateArgs) -> Re
     let migration: Migration = typed(answer.clone())?;
     if args.watch {
         if form == Output::Text {
-            println!("{}", migration.id);
+            say!("{}", migration.id);
         }
         return watch::run(client, form, &migration.id).await;
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Display, line};
 use crate::client::{Event, Migration, Progress};
-use crate::output::{printable, to_the_second};
+use crate::output::{printable, say, to_the_second};
 
 /// Progress is told at most so often.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ impl Display for Lines {
     fn migration(&mut self, _migration: &Migration, _answer: &Value) {}
 
     fn event(&mut self, event: &Event, _answer: &Value) {
-        println!("{}  {}", to_the_second(&event.at), printable(&event.message));
+        say!("{}  {}", to_the_second(&event.at), printable(&event.message));
     }
 
     fn progress(&mut self, progress: &Progress, _answer: &Value) {
@@ -30,12 +30,12 @@ impl Display for Lines {
         if self.told.is_some_and(|told| told.elapsed() < PAUSE) || text == self.last {
             return;
         }
-        println!("{text}");
+        say!("{text}");
         (self.told, self.last) = (Some(Instant::now()), text);
     }
 
     fn end(&mut self, migration: &Migration) {
-        println!("{}: {}", migration.id, migration.state_text());
+        say!("{}: {}", migration.id, migration.state_text());
     }
 }
 
@@ -45,15 +45,15 @@ pub(super) struct Json;
 
 impl Display for Json {
     fn migration(&mut self, _migration: &Migration, answer: &Value) {
-        println!("{}", json!({ "migration": answer }));
+        say!("{}", json!({ "migration": answer }));
     }
 
     fn event(&mut self, _event: &Event, answer: &Value) {
-        println!("{}", json!({ "event": answer }));
+        say!("{}", json!({ "event": answer }));
     }
 
     fn progress(&mut self, _progress: &Progress, answer: &Value) {
-        println!("{}", json!({ "progress": answer }));
+        say!("{}", json!({ "progress": answer }));
     }
 
     fn end(&mut self, _migration: &Migration) {}

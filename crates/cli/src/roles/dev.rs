@@ -32,7 +32,8 @@ pub(super) async fn run(
     let (config, is_first) = folder.complete(config)?;
     let parts = Parts::open(&config, "dev")?;
     let (listener, url) = api::listen(&config).await?;
-    print!("{}", welcome(&folder, url.as_str(), has_token, is_first));
+    // A server goes on where nobody reads its greeting.
+    let _ = std::io::stdout().write_all(welcome(&folder, url.as_str(), has_token, is_first).as_bytes());
     let slots = worker::slots(&config, &WorkerArgs { phases: Vec::new(), slots: None })?;
     let mailer = mail::mailer(&config.mail)?;
     // Whichever role ends, for whatever reason, takes the others along.

@@ -190,3 +190,11 @@ fn the_plugin_comes_with_the_apis_address_in_it() {
     std::io::Read::read_to_string(&mut config, &mut text).unwrap();
     assert!(text.contains("http://127.0.0.1:") && !text.contains("@@"), "{text}");
 }
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_in_silence() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ran = landfall().args(["config", "default"]).stdout(writer).output().unwrap();
+    assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{ran:?}");
+}
