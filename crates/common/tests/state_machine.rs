@@ -110,7 +110,13 @@ fn show(state: &State) -> String {
     let more = match state {
         State::Paused { reason, .. } => format!(" ({reason:?})"),
         State::Cancelled { reason } => format!(" ({reason:?})"),
-        _ => String::new(),
+        State::AwaitingSource
+        | State::Queued { .. }
+        | State::Running { .. }
+        | State::NeedsSupport { .. }
+        | State::Succeeded
+        | State::Rejected { .. }
+        | State::RolledBack => String::new(),
     };
     format!("{}{at}{more}", state.name())
 }
