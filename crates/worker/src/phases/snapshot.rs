@@ -1,7 +1,7 @@
 //! The snapshot phase: copies the source into the staging storage. It only ever reads the source.
 //!
 //! Steps: `preflight` -> then side by side `database` and (`inventory` -> `files`) -> `check` -> `seal`. The two lanes
-//! share one ledger and one cursor ([`copy::Copy`]); each puts its objects first and then, in one go, notes them in the
+//! share one ledger and one cursor (`copy::Copy`); each puts its objects first and then, in one go, notes them in the
 //! ledger and moves its part of the cursor, so a checkpoint never counts an object that it does not stand behind.
 
 mod copy;

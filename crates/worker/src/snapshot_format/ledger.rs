@@ -163,7 +163,7 @@ impl Ledger {
         Ok(Self { previous: header.previous, head: Some(head), open, is_changed: false })
     }
 
-    /// Adds a record. It counts from the next [`Ledger::flush`] whose head is checkpointed.
+    /// Adds a record. It counts from the next `flush` whose head is checkpointed.
     pub fn push(&mut self, record: Record) {
         self.open.push(record);
         self.is_changed = true;

@@ -17,7 +17,7 @@ async fn arrives_and_goes_back(layout: SftpLayout) {
     let PhaseRun::Done { report: Some(report), .. } = lab.run().await.unwrap() else { panic!("no report") };
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     assert!(report["json"]["closed_ms"].as_u64().unwrap() > 0);
-    println!("{}", report["text"].as_str().unwrap());
+    assert!(report["text"].as_str().unwrap().contains("Rewritten"));
     let checked = lab.check().await;
     assert!(checked.equal, "{:#?}", checked.differences);
     assert_eq!(lab.page("wp-login.php").await.0, 200);

@@ -11,8 +11,7 @@ use std::time::Duration;
 use landfall_common::migration::{Goal, Migration, Phase};
 use landfall_common::site::{DatabaseTarget, DestinationSpec, FilesTarget, HostedSite, SiteCredentials};
 use landfall_testkit::lab::{
-    Check, CheckJob, DatabaseAccess, Destination, DestinationOptions, Lab, Pair, Profile, SftpLayout, Source,
-    check,
+    Check, CheckJob, DatabaseAccess, Destination, DestinationOptions, Lab, Pair, SftpLayout, Source, check,
 };
 use landfall_worker::destination::database::Database;
 use landfall_worker::destination::files::{self, SwapMode, Workspace, WorkspaceName};
