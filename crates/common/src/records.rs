@@ -1,5 +1,5 @@
 //! How the vocabulary lies in the store: the names of documents, indexes, lanes and streams, and the one way
-//! from a [`Transition`] to a [`Commit`]. Nothing else knows these names.
+//! from a [`crate::migration::Transition`] to a [`crate::ports::Commit`]. Nothing else knows these names.
 
 mod commit;
 mod names;
