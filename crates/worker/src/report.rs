@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::destination::database::facts::ServerFacts;
 use crate::destination::database::rows::RewriteCounts;
 use crate::destination::probe::PageProbe;
+use crate::phases::import::PhpFacts;
 use crate::snapshot_format::RowsHash;
 
 /// What came of a migration.
@@ -76,6 +77,8 @@ pub struct Destination {
     pub prefix: String,
     /// The database's server.
     pub database: ServerFacts,
+    /// PHP, where it answered before the site moved.
+    pub php: Option<PhpFacts>,
 }
 
 /// What became what.
@@ -158,6 +161,9 @@ impl Report {
             database.version,
             if database.is_mariadb { "MariaDB" } else { "MySQL" }
         )?;
+        if let Some(php) = &self.destination.php {
+            writeln!(out, "PHP: {}, memory limit {}", php.version, php.memory_limit)?;
+        }
         self.write_tables(out)?;
         self.write_files(out)?;
         self.write_rewriting(out)?;

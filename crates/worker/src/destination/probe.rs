@@ -15,6 +15,8 @@ use crate::net::AddressPolicy;
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// So much of a body is looked at.
 const BODY_MAX: usize = 1024 * 1024;
+/// The header by which the closed door of ours is known from a site's own 503.
+pub const DOOR_HEADER: &str = "X-Landfall-Door";
 /// How often the closed door is looked at.
 const DOOR_EVERY: Duration = Duration::from_millis(200);
 
@@ -81,6 +83,7 @@ pub enum DoorError {
 /// What an answer was.
 struct Answer {
     status: u16,
+    is_our_door: bool,
     location: Option<String>,
     body: String,
     bytes: u64,
@@ -195,6 +198,32 @@ impl Prober {
         Err(last)
     }
 
+    /// Waits until the closed door was not seen for so long: PHP may serve it from its cache for a moment after it is
+    /// gone. Returns false where it still was there after `limit`, or nothing answers.
+    pub async fn wait_open(&self, quiet: Duration, limit: Duration) -> bool {
+        let begun = Instant::now();
+        let mut open_since: Option<Instant> = None;
+        while begun.elapsed() <= limit {
+            match self.get(&format!("?landfall-door={}", rand::random::<u64>())).await {
+                Ok(answer) if !answer.is_our_door => {
+                    if open_since.get_or_insert_with(Instant::now).elapsed() >= quiet {
+                        return true;
+                    }
+                }
+                Ok(_) | Err(_) => open_since = None,
+            }
+            tokio::time::sleep(DOOR_EVERY).await;
+        }
+        false
+    }
+
+    /// Gets a page with one more header; returns status and body.
+    pub async fn fetch(&self, path: &str, header: (&str, &str)) -> Result<(u16, String), reqwest::Error> {
+        let request = self.client.get(self.url(path)).header(header.0, header.1);
+        let answer = read(self.with_host(request).send().await?).await?;
+        Ok((answer.status, answer.body))
+    }
+
     /// Posts to the front page with one more header; returns status and body.
     pub async fn post(&self, header: (&str, &str)) -> Result<(u16, String), reqwest::Error> {
         let request = self.client.request(Method::POST, self.url("")).header(header.0, header.1);
@@ -223,6 +252,7 @@ impl Prober {
 async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
     let status = response.status().as_u16();
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let is_our_door = response.headers().contains_key(DOOR_HEADER);
     let mut body = Vec::new();
     while body.len() < BODY_MAX {
         let Some(chunk) = response.chunk().await? else { break };
@@ -231,6 +261,7 @@ async fn read(mut response: Response) -> Result<Answer, reqwest::Error> {
     body.truncate(BODY_MAX);
     Ok(Answer {
         status,
+        is_our_door,
         location,
         bytes: body.len() as u64,
         body: String::from_utf8_lossy(&body).into_owned(),
@@ -318,7 +349,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, location: None, body: body.to_owned(), bytes: body.len() as u64 }
+        Answer { status, is_our_door: false, location: None, body: body.to_owned(), bytes: body.len() as u64 }
     }
 
     fn probe(page: Page, status: u16, body: &str) -> PageProbe {

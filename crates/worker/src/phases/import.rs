@@ -12,6 +12,7 @@ mod cut_over;
 mod layout;
 mod load;
 mod objects;
+mod php_probe;
 mod plan;
 mod platform_plugins;
 mod preflight;
@@ -37,6 +38,7 @@ use crate::destination::probe::PageProbe;
 use crate::failpoint::failpoint;
 use crate::slice::{PhaseRun, PhaseRunner, Slice, SliceError};
 
+pub use php_probe::PhpFacts;
 pub use platform_plugins::PlatformPlugin;
 use run::Run;
 
@@ -176,10 +178,7 @@ impl PhaseRunner for ImportPhase {
 async fn deliver(slice: &Slice, options: &ImportOptions, cursor: Cursor) -> Result<PhaseRun, SliceError> {
     let mut run = Box::pin(Run::open(slice, options, cursor)).await?;
     back::finish_rollback_of_dead_site(&mut run).await?;
-    // Whatever the checkpoint says: behind the RENAME there is only one way on.
-    if run.claim.is_cut_over() && run.cursor.step < Step::CutOver {
-        run.cursor.step = Step::CutOver;
-    }
+    run.cursor.step = step_at_hand(&mut run).await?;
     loop {
         let step = run.cursor.step;
         let begun = std::time::Instant::now();
@@ -207,6 +206,17 @@ async fn deliver(slice: &Slice, options: &ImportOptions, cursor: Cursor) -> Resu
             return Ok(PhaseRun::More);
         }
     }
+}
+
+/// The step that is due, whatever the checkpoint says: what stands at the destination decides. Behind the RENAME there is
+/// one way on; without a plan for this snapshot there is nothing to go on from.
+async fn step_at_hand(run: &mut Run<'_>) -> Result<Step, SliceError> {
+    let plan: Option<plan::Plan> = run.journal().get(&mut run.conn, "plan").await?;
+    let step = run.cursor.step;
+    if plan.is_none_or(|plan| plan.manifest != run.manifest_key) {
+        return Ok(Step::Preflight);
+    }
+    Ok(if run.claim.is_cut_over() { step.max(Step::CutOver) } else { step.min(Step::CutOver) })
 }
 
 async fn run_step(run: &mut Run<'_>, step: Step) -> Result<StepEnd, SliceError> {

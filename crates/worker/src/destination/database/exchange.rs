@@ -12,6 +12,8 @@ use super::journal::Journal;
 use super::sql::quoted;
 use super::{DatabaseError, all, names};
 
+/// The journal's key for a way back that has begun.
+const GOING_BACK: &str = "going_back";
 /// How often the RENAME is tried while somebody holds a table.
 const TRIES_MAX: u32 = 10;
 
@@ -162,33 +164,87 @@ impl Exchange {
         Ok(())
     }
 
-    /// The way back: the new tables under their shadow names again, the old ones live. What the new site made since
-    /// goes the way of the new tables.
-    pub async fn backward(&self, conn: &mut Conn, claim: &mut Claim) -> Result<(), DatabaseError> {
-        let token = claim.token();
+    /// What a RENAME that was cut in half left to do: before MariaDB 10.6 and MySQL 8 a server that dies may have renamed
+    /// the fence and some of the tables. A shadow table that is still there tells which old table still is live.
+    pub async fn complete(&self, conn: &mut Conn, claim: &Claim) -> Result<(), DatabaseError> {
         let ours: BTreeSet<String> = our_tables(conn).await?.into_iter().collect();
-        if let Some(gone) = self.kept.iter().find(|kept| !ours.contains(&kept.kept)) {
-            let detail = format!("table {} of the old site is not kept any more", gone.live);
+        let live: BTreeSet<String> = present(conn).await?.into_iter().map(|present| present.name).collect();
+        let shadow = |table: &Incoming| names::shadow(claim.token(), table.number);
+        let waiting: Vec<&Incoming> =
+            self.incoming.iter().filter(|table| ours.contains(&shadow(table))).collect();
+        let is_replaced = |kept: &Kept| self.incoming.iter().any(|table| table.live == kept.live);
+        let is_old = |kept: &Kept| waiting.iter().any(|table| table.live == kept.live) || !is_replaced(kept);
+        let out = self.kept.iter().filter(|k| live.contains(&k.live) && !ours.contains(&k.kept) && is_old(k));
+        let mut renames: Vec<(String, String)> = out.map(|k| (k.live.clone(), k.kept.clone())).collect();
+        renames.extend(waiting.iter().map(|table| (shadow(table), table.live.clone())));
+        rename_patiently(conn, claim, &renames).await
+    }
+
+    /// The way back: the new tables under their shadow names again, the old ones live. What the new site made since
+    /// goes the way of the new tables. The journal says that it has begun, so that one that was cut in half is known
+    /// by it: then a table that is not kept any more is live again already.
+    pub async fn backward(&self, conn: &mut Conn, claim: &mut Claim) -> Result<(), DatabaseError> {
+        let has_begun = claim.journal().get::<bool>(conn, GOING_BACK).await?.unwrap_or(false);
+        let ours: BTreeSet<String> = our_tables(conn).await?.into_iter().collect();
+        let back: BTreeSet<&str> = self
+            .kept
+            .iter()
+            .filter(|kept| !ours.contains(&kept.kept))
+            .map(|kept| kept.live.as_str())
+            .collect();
+        if let Some(gone) = back.first().filter(|_| !has_begun) {
+            let detail = format!("table {gone} of the old site is not kept any more");
             return Err(DatabaseError::refused("import.rollback_gone", detail));
         }
-        let present = present(conn).await?;
-        let numbers: BTreeMap<&str, u32> =
-            self.incoming.iter().map(|table| (table.live.as_str(), table.number)).collect();
-        let mut free = self.incoming.iter().map(|table| table.number).max().unwrap_or(0);
-        let wanted =
-            self.incoming.iter().map(|table| table.live.clone()).chain(self.views.iter().cloned()).collect();
-        let mut renames = vec![(names::fence_done(token), names::fence(token))];
-        for name in going_out(&present, &wanted, &self.prefix) {
-            let number = numbers.get(name.as_str()).copied().unwrap_or_else(|| {
-                free += 1;
-                free
-            });
-            renames.push((name, names::shadow(token, number)));
-        }
-        renames.extend(self.kept.iter().map(|kept| (kept.kept.clone(), kept.live.clone())));
+        claim.journal().put(conn, GOING_BACK, &true).await?;
+        let renames = self.renames_back(&present(conn).await?, &ours, &back, claim);
         rename_patiently(conn, claim, &renames).await?;
         claim.set_cut_over(false);
         Ok(())
+    }
+
+    /// Whether [`Exchange::backward`] has begun and [`Exchange::end_going_back`] has not.
+    pub async fn is_going_back(conn: &mut Conn, claim: &Claim) -> Result<bool, DatabaseError> {
+        Ok(claim.journal().get(conn, GOING_BACK).await?.unwrap_or(false))
+    }
+
+    /// Notes that everything is back.
+    pub async fn end_going_back(conn: &mut Conn, claim: &Claim) -> Result<(), DatabaseError> {
+        claim.journal().remove(conn, GOING_BACK).await
+    }
+
+    fn renames_back(
+        &self,
+        present: &[Present],
+        ours: &BTreeSet<String>,
+        back: &BTreeSet<&str>,
+        claim: &Claim,
+    ) -> Vec<(String, String)> {
+        let token = claim.token();
+        let numbers: BTreeMap<&str, u32> =
+            self.incoming.iter().map(|table| (table.live.as_str(), table.number)).collect();
+        let mut free = self.incoming.iter().map(|table| table.number).max().unwrap_or(0);
+        let mut free_number = || loop {
+            free += 1;
+            if !ours.contains(&names::shadow(token, free)) {
+                return free;
+            }
+        };
+        let wanted =
+            self.incoming.iter().map(|table| table.live.clone()).chain(self.views.iter().cloned()).collect();
+        let mut renames = Vec::new();
+        if claim.is_cut_over() {
+            renames.push((names::fence_done(token), names::fence(token)));
+        }
+        for name in going_out(present, &wanted, &self.prefix) {
+            if !back.contains(name.as_str()) {
+                let number = numbers.get(name.as_str()).copied().unwrap_or_else(&mut free_number);
+                renames.push((name, names::shadow(token, number)));
+            }
+        }
+        let kept = self.kept.iter().filter(|kept| ours.contains(&kept.kept));
+        renames.extend(kept.map(|kept| (kept.kept.clone(), kept.live.clone())));
+        renames
     }
 }
 
@@ -197,6 +253,9 @@ async fn rename_patiently(
     claim: &Claim,
     renames: &[(String, String)],
 ) -> Result<(), DatabaseError> {
+    if renames.is_empty() {
+        return Ok(());
+    }
     for attempt in 1.. {
         match rename(conn, renames, "the tables cannot be exchanged").await {
             Err(error) if error.is_lock_wait() && attempt < TRIES_MAX => {}

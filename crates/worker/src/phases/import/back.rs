@@ -7,6 +7,7 @@ use landfall_common::Phase;
 use landfall_common::event::{Event, EventKind};
 use mysql_async::Conn;
 
+use super::php_probe::{PhpFacts, stale_for};
 use super::run::{Run, TransferOutput, hosted, output, prober};
 use super::swap_log::SwapLog;
 use super::{Cursor, ImportOptions, Step, objects};
@@ -23,6 +24,8 @@ use crate::slice::{PhaseRun, Slice, SliceError};
 const SWAP_CONNECTION: u32 = 15;
 /// The longest that going back may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
+/// For how long the open door is waited for beyond what PHP's cache may take.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Brings the old site back from wherever the import stands, then removes everything of ours. `must_exist`: there has to
 /// be something to go back to.
@@ -123,7 +126,7 @@ async fn bring_back(
     let swap = FileSwap::new(workspace, &log);
     failpoint("import.back_begins").await?;
     swap.close_for_return().await?;
-    if claim.is_cut_over() {
+    if claim.is_cut_over() || Exchange::is_going_back(conn, claim).await? {
         // A web server that is down shows no door; nobody is served by waiting for it.
         if let Err(error) = prober.wait_closed(options.closed_for, options.closed_limit).await {
             tracing::warn!(%error, "going back without having seen the closed door");
@@ -136,8 +139,20 @@ async fn bring_back(
         failpoint("import.after_rename_back").await?;
     }
     objects::bring_back(conn, claim).await?;
+    Exchange::end_going_back(conn, claim).await?;
     swap.swap_back().await?;
     failpoint("import.is_back").await?;
+    wait_open(conn, claim, prober).await
+}
+
+/// Who is told that the old site is back must not meet the closed door.
+async fn wait_open(conn: &mut Conn, claim: &Claim, prober: &Prober) -> Result<(), SliceError> {
+    let php: Option<PhpFacts> = claim.journal().get(conn, "php").await?.flatten();
+    if !prober.wait_open(stale_for(php.as_ref()), OPEN_LIMIT + stale_for(php.as_ref())).await {
+        tracing::warn!(
+            "the old site is back, but its web server still shows the closed door or does not answer"
+        );
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::php_probe::stale_for;
 use super::plan::Plan;
 use super::run::Run;
 use super::swap_log::SwapLog;
@@ -29,7 +30,10 @@ pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
         return Ok(StepEnd::Done);
     }
     let begun = Instant::now();
-    if !run.claim.is_cut_over() {
+    if run.claim.is_cut_over() {
+        let exchange: Exchange = run.entry("exchange").await?;
+        exchange.complete(&mut run.conn, &run.claim).await?;
+    } else {
         exchange_tables(run, &log).await?;
     }
     failpoint("import.after_rename").await?;
@@ -58,7 +62,8 @@ async fn exchange_tables(run: &mut Run<'_>, log: &SwapLog) -> Result<(), SliceEr
     let exchanged = async {
         swap.close_door().await?;
         failpoint("import.door_closed").await?;
-        run.prober.wait_closed(run.options.closed_for, run.options.closed_limit).await.map_err(door_error)?;
+        let limit = run.options.closed_limit + stale_for(run.php.as_ref());
+        run.prober.wait_closed(run.options.closed_for, limit).await.map_err(door_error)?;
         write_config(run, &plan).await?;
         // Again: the old site may have made tables until a moment ago.
         let exchange = planned_exchange(run, &plan).await?;

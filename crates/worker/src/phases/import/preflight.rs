@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::run::Run;
-use super::{StepEnd, back};
+use super::{StepEnd, back, php_probe};
 use crate::destination::database::exchange::{self, Exchange, Incoming};
 use crate::destination::database::facts::ServerFacts;
 use crate::failpoint::failpoint;
@@ -24,10 +24,16 @@ pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
     let plan = make_plan(run, &facts).await?;
     check_database(run, &plan, &facts).await?;
     look_before(run).await?;
+    let php = php_probe::look(run).await?;
+    if let Some(php) = &php {
+        php_probe::check(php)?;
+    }
     failpoint("import.before_plan").await?;
     let journal = run.journal();
     journal.put(&mut run.conn, "facts", &facts).await?;
+    journal.put(&mut run.conn, "php", &php).await?;
     journal.put(&mut run.conn, "plan", &plan).await?;
+    run.set_php(php);
     Ok(StepEnd::Done)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::php_probe::stale_for;
 use super::run::Run;
 use super::stage::Activator;
 use super::{Step, StepEnd, activate, back};
@@ -10,27 +11,27 @@ use crate::failpoint::failpoint;
 use crate::slice::SliceError;
 
 const BETWEEN: Duration = Duration::from_millis(500);
-/// For so long every look must have found it alive: an opcache looks at a file again after 2 s
-/// (`opcache.revalidate_freq`), and a visitor of the last moment may have put a stub of the closed door back into it.
-const ALIVE_FOR: Duration = Duration::from_millis(2500);
-
 pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
     failpoint("import.before_probe").await?;
     let begun = Instant::now();
     let mut is_stub_seen = false;
     let mut alive_since: Option<Instant> = None;
+    // For so long every look must have found it alive: a visitor of the last moment may have put a stub of the closed
+    // door back into PHP's cache.
+    let alive_for = stale_for(run.php.as_ref());
+    let alive_limit = run.options.alive_limit + alive_for;
     loop {
         let core = run.source.paths.core().to_owned();
         run.cursor.after = run.prober.look(&core).await;
         let Some(why) = dead_because(&run.cursor.after) else {
-            if alive_since.get_or_insert_with(Instant::now).elapsed() >= ALIVE_FOR {
+            if alive_since.get_or_insert_with(Instant::now).elapsed() >= alive_for {
                 break;
             }
             tokio::time::sleep(BETWEEN).await;
             continue;
         };
         alive_since = None;
-        if begun.elapsed() > run.options.alive_limit {
+        if begun.elapsed() > alive_limit {
             back::roll_back_dead_site(run, why).await?;
         }
         is_stub_seen |= run.cursor.after.iter().any(|probe| probe.status == Some(503));

@@ -78,6 +78,7 @@ async fn report(run: &mut Run<'_>) -> Result<Report, SliceError> {
             answers_at: run.site.url.to_string(),
             prefix: run.prefix_to().to_owned(),
             database: server,
+            php: run.php.clone(),
         },
         rewriting: Rewriting { urls: run.addresses.urls.clone(), paths: run.addresses.paths.clone() },
         tables,

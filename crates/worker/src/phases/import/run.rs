@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::addresses::{Addresses, Goal};
 use super::layout::SourceSite;
+use super::php_probe::PhpFacts;
 use super::swap_log::SwapLog;
 use super::{Cursor, ImportOptions, Step};
 use crate::destination::database::Database;
@@ -52,6 +53,7 @@ pub(super) struct Run<'a> {
     pub(super) reader: SnapshotReader,
     pub(super) manifest_key: String,
     pub(super) source: SourceSite,
+    pub(super) php: Option<PhpFacts>,
     pub(super) addresses: Addresses,
 }
 
@@ -66,18 +68,14 @@ impl<'a> Run<'a> {
         let manifest_key = output::<SnapshotOutput>(slice, Phase::Snapshot)?.manifest;
         let transfer: TransferOutput = output(slice, Phase::Transfer)?;
         let database = Database::new(&site.database, &slice.credentials);
-        let (claim, conn) = Claim::take(&database, slice.migration.id, slice.fence).await?;
+        let (claim, mut conn) = Claim::take(&database, slice.migration.id, slice.fence).await?;
         let destination = files::connect(&site.files, &slice.credentials).await?;
         let workspace = Workspace::open(destination, &transfer.workspace, slice.fence.token).await?;
         let reader = SnapshotReader::open(Arc::clone(&slice.staging), &manifest_key).await?;
         let source = SourceSite::read(&reader).await?;
         let prober = prober(slice, site)?;
-        let goal = Goal {
-            url: slice.migration.options.destination_url.as_ref().unwrap_or(&site.url),
-            root: Some(site.document_root()),
-            paths: &slice.migration.options.paths,
-        };
-        let addresses = Addresses::new(&reader.manifest().source, &source.paths, goal);
+        let php: Option<PhpFacts> = claim.journal().get(&mut conn, "php").await?.flatten();
+        let addresses = addresses(slice, site, &reader, &source, php.as_ref());
         Ok(Self {
             slice,
             options,
@@ -90,8 +88,15 @@ impl<'a> Run<'a> {
             reader,
             manifest_key,
             source,
+            php,
             addresses,
         })
+    }
+
+    /// Takes note of what the destination's PHP said.
+    pub(super) fn set_php(&mut self, php: Option<PhpFacts>) {
+        self.addresses = addresses(self.slice, self.site, &self.reader, &self.source, php.as_ref());
+        self.php = php;
     }
 
     /// The journal.
@@ -129,6 +134,28 @@ impl<'a> Run<'a> {
         progress.bytes = bytes;
         self.slice.progress(progress);
     }
+}
+
+/// Where the site goes. The document root is what was configured, else what PHP says, else what the account sees.
+fn addresses(
+    slice: &Slice,
+    site: &HostedSite,
+    reader: &SnapshotReader,
+    source: &SourceSite,
+    php: Option<&PhpFacts>,
+) -> Addresses {
+    let said = php.map(|php| php.folder.as_str()).filter(|folder| folder.starts_with('/'));
+    let root = match (&site.document_root, said) {
+        (None, Some(folder)) => folder,
+        (Some(_) | None, _) => site.document_root(),
+    };
+    let options = &slice.migration.options;
+    let goal = Goal {
+        url: options.destination_url.as_ref().unwrap_or(&site.url),
+        root: Some(root),
+        paths: &options.paths,
+    };
+    Addresses::new(&reader.manifest().source, &source.paths, goal)
 }
 
 /// The destination, which an import cannot do without.

@@ -154,3 +154,43 @@ async fn a_foreign_key_from_outside_is_found() {
     let found = exchange.references_from_outside(&mut conn).await.unwrap();
     assert_eq!(found, ["destination.crm (to_a) refers to wp_a"]);
 }
+
+#[tokio::test]
+async fn an_exchange_cut_in_half_is_finished_in_either_direction() {
+    let (_lab, _server, _access, database) = server().await;
+    let (_, mut conn) = Claim::take(&database, migration(7), fence(7)).await.unwrap();
+    conn.query_drop(
+        "CREATE TABLE wp_a (old INT); CREATE TABLE wp_b (old INT); CREATE TABLE wp_c (old INT); \
+         CREATE TABLE lf_7_0001 (new INT); CREATE TABLE lf_7_0002 (new INT)",
+    )
+    .await
+    .unwrap();
+    let incoming = ["wp_a", "wp_b"].into_iter().zip(1..).map(|(name, number)| Incoming {
+        number,
+        source: name.into(),
+        live: name.into(),
+    });
+    let there = present(&mut conn).await.unwrap();
+    let exchange = Exchange::plan(7, incoming.collect(), Vec::new(), "wp_", &there);
+    // As a server without atomic RENAME leaves it that dies in the middle.
+    let half = "RENAME TABLE lf_fence_7 TO lf_fence_7_done, wp_a TO lf_old_7_0001, wp_b TO lf_old_7_0002, lf_7_0001 TO wp_a";
+    conn.query_drop(half).await.unwrap();
+    let (claim, mut conn) = Claim::take(&database, migration(7), fence(8)).await.unwrap();
+    assert!(claim.is_cut_over());
+    exchange.complete(&mut conn, &claim).await.unwrap();
+    exchange.complete(&mut conn, &claim).await.unwrap();
+    conn.query_drop("SELECT new FROM wp_a; SELECT new FROM wp_b; SELECT old FROM lf_old_7_0003")
+        .await
+        .unwrap();
+
+    claim.journal().put(&mut conn, "going_back", &true).await.unwrap();
+    let half = "RENAME TABLE lf_fence_8_done TO lf_fence_8, wp_a TO lf_8_0001, wp_b TO lf_8_0002, lf_old_7_0001 TO wp_a";
+    conn.query_drop(half).await.unwrap();
+    let (mut claim, mut conn) = Claim::take(&database, migration(7), fence(9)).await.unwrap();
+    assert!(!claim.is_cut_over() && Exchange::is_going_back(&mut conn, &claim).await.unwrap());
+    exchange.backward(&mut conn, &mut claim).await.unwrap();
+    Exchange::end_going_back(&mut conn, &claim).await.unwrap();
+    conn.query_drop("SELECT old FROM wp_a; SELECT old FROM wp_b; SELECT old FROM wp_c").await.unwrap();
+    claim.remove(&mut conn).await.unwrap();
+    assert_eq!(names(&database).await, ["wp_a", "wp_b", "wp_c"]);
+}

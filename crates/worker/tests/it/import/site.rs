@@ -12,6 +12,7 @@ use landfall_common::migration::{Goal, Migration, Phase};
 use landfall_common::site::{DatabaseTarget, DestinationSpec, FilesTarget, HostedSite, SiteCredentials};
 use landfall_testkit::lab::{
     Check, CheckJob, DatabaseAccess, Destination, DestinationOptions, Lab, Pair, SftpLayout, Source, check,
+    wait_until,
 };
 use landfall_worker::destination::database::Database;
 use landfall_worker::destination::files::{self, SwapMode, Workspace, WorkspaceName};
@@ -87,7 +88,7 @@ impl ImportLab {
         let site = &destination.site;
         let docroot = site.docroot.display().to_string();
         let files = match layout {
-            None => FilesTarget::Local { root: docroot.clone() },
+            None => FilesTarget::Local { root: docroot },
             Some(_) => FilesTarget::Sftp {
                 host: "127.0.0.1".to_owned(),
                 port: destination.sshd.port(),
@@ -100,7 +101,8 @@ impl ImportLab {
             url: site.url.clone(),
             files,
             database: target_of(&site.database, Some(&site.prefix)),
-            document_root: Some(docroot),
+            // PHP says it itself.
+            document_root: None,
         };
         let mut migration = migration(DestinationSpec::Hosted(Box::new(hosted)));
         migration.options.overwrite = true;
@@ -251,10 +253,18 @@ impl ImportLab {
         check(&self.lab, &job).await.unwrap()
     }
 
-    /// The status and body of a page of the destination.
+    /// The status and body of a page of the destination, once PHP's cache holds nothing of the closed door any more.
     pub(crate) async fn page(&self, path: &str) -> (u16, String) {
-        let page = self.destination.site.browser().unwrap().get(path).await.unwrap();
-        (page.status, page.body)
+        let browser = self.destination.site.browser().unwrap();
+        let seen = std::sync::Mutex::new((0, String::new()));
+        let is_open = async || {
+            let page = browser.get(path).await.unwrap();
+            let is_open = page.status != 503;
+            *seen.lock().unwrap() = (page.status, page.body);
+            is_open
+        };
+        wait_until("the open door", Duration::from_secs(10), is_open).await.unwrap();
+        seen.into_inner().unwrap()
     }
 }
 
