@@ -6,7 +6,7 @@ CARGO ?= scripts/with-cargo cargo
 BACKENDS ?= embedded
 PROFILE ?= demo
 
-.PHONY: help demo test bench setup-demo setup-test lint unit docs plugin-test
+.PHONY: help demo test bench bench-memory setup-demo setup-test lint unit docs plugin-test
 
 help: ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,7 +32,11 @@ unit:
 
 bench: setup-demo ## A medium site, by Landfall and by hand, in one run
 	$(CARGO) build --locked --release -p landfall-cli -p landfall-tests --bins
-	target/release/landfall-bench
+	target/release/landfall-bench speed
+
+bench-memory: setup-demo ## Peak memory of workers with two busy slots, ordinary and heavy sites
+	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins
+	target/debug/landfall-bench memory
 
 docs: ## Write the generated pages again (error codes)
 	UPDATE_DOCS=1 $(CARGO) test --locked -p landfall-common --test error_pages

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use landfall_testkit::lab::{CheckJob, Destination, DestinationOptions, Lab, Profile, Source, check};
 use landfall_tests::api::messages;
-use landfall_tests::installation::{Backends, Installation, InstallationOptions};
+use landfall_tests::installation::{Backends, Installation, InstallationOptions, Workers};
 use landfall_tests::journey::{Journey, Reach, credentials, prepare, start_through_plugin};
 use landfall_tests::watcher::Watcher;
 use serde_json::json;
@@ -25,8 +25,10 @@ impl Stage {
         let lab = Lab::temporary()?;
         let (source, destination) =
             tokio::try_join!(lab.source(Profile::Small), lab.destination(DestinationOptions::default()))?;
-        let options =
-            InstallationOptions { workers, ..InstallationOptions::between(&source, &destination, backends) };
+        let options = InstallationOptions {
+            workers: Workers::ForAllPhases(workers),
+            ..InstallationOptions::between(&source, &destination, backends)
+        };
         let landfall = Installation::start(&lab, options).await?;
         Ok(Self { lab, source, destination, landfall })
     }

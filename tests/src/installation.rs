@@ -37,13 +37,24 @@ impl Backends {
     }
 }
 
+/// Which worker processes run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// So many, each for all phases: `worker-1`, …
+    ForAllPhases(usize),
+    /// One for each phase: `worker-snapshot`, `worker-transfer`, `worker-import`.
+    OnePerPhase,
+}
+
 /// How an installation is made.
 #[derive(Debug, Clone)]
 pub struct InstallationOptions {
     /// What stands behind the ports.
     pub backends: Backends,
     /// Worker processes, with [`Backends::Servers`].
-    pub workers: usize,
+    pub workers: Workers,
+    /// Slots of each phase in each worker.
+    pub slots: u32,
     /// Names that the workers find on this machine: `host:port=127.0.0.1:port`.
     pub resolve: Vec<String>,
     /// More configuration, TOML.
@@ -53,7 +64,13 @@ pub struct InstallationOptions {
 impl InstallationOptions {
     /// For no-op migrations.
     pub fn noop(backends: Backends) -> Self {
-        Self { backends, workers: 2, resolve: Vec::new(), more: String::new() }
+        Self {
+            backends,
+            workers: Workers::ForAllPhases(2),
+            slots: 1,
+            resolve: Vec::new(),
+            more: String::new(),
+        }
     }
 
     /// For migrations between two sites of the lab.
@@ -136,12 +153,26 @@ impl Installation {
             Backends::Servers => {
                 self.spawn("api", &["api"], &[])?;
                 self.spawn("scheduler", &["scheduler"], &[])?;
-                for number in 1..=options.workers {
-                    self.spawn(&format!("worker-{number}"), &["worker"], &[])?;
-                }
+                self.start_workers(options.workers)?;
             }
         }
         self.wait_ready().await
+    }
+
+    fn start_workers(&mut self, workers: Workers) -> Result<()> {
+        match workers {
+            Workers::ForAllPhases(count) => {
+                for number in 1..=count {
+                    self.spawn(&format!("worker-{number}"), &["worker"], &[])?;
+                }
+            }
+            Workers::OnePerPhase => {
+                for phase in ["snapshot", "transfer", "import"] {
+                    self.spawn(&format!("worker-{phase}"), &["worker", "--phases", phase], &[])?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the API says that it is ready; fails at once where a process has ended.
@@ -234,7 +265,8 @@ fn config_text(
     text += "[worker.source]\nallow_loopback = true\n";
     let resolve: Vec<String> = options.resolve.iter().map(|line| quoted(line)).collect();
     text += &format!("[worker]\nresolve = [{}]\n", resolve.join(", "));
-    text += "[worker.slots]\nsnapshot = 1\ntransfer = 1\nimport = 1\n";
+    let slots = options.slots;
+    text += &format!("[worker.slots]\nsnapshot = {slots}\ntransfer = {slots}\nimport = {slots}\n");
     text += &format!(
         "[mail]\nkind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"Landfall <landfall@example.org>\"\nsupport_address = \"migrations@example.org\"\ndashboard_url = \"https://dashboard.example.org/sites/{{site}}\"\n",
         mail.port()

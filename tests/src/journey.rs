@@ -14,6 +14,8 @@ use crate::api::{Api, text_of};
 pub struct Journey {
     /// The site's id.
     pub site: String,
+    /// The site's name, which the owner gives to the plugin.
+    pub name: String,
     /// The migration's id.
     pub migration: String,
     /// The owner's own caller: what follows the migration is scoped by the token's organization.
@@ -59,8 +61,19 @@ pub fn credentials(destination: &Destination) -> Value {
     })
 }
 
-/// Creates site, token and migration as the dashboard would.
+/// Creates site, token and migration as the dashboard would; the site is called `new-shop`.
 pub async fn prepare(
+    operator: &Api,
+    source: &Source,
+    destination: &Destination,
+    reach: Reach,
+) -> Result<(Journey, String)> {
+    prepare_as("new-shop", operator, source, destination, reach).await
+}
+
+/// As [`prepare`], with a name for the site: names are the platform's, so two sites cannot share one.
+pub async fn prepare_as(
+    name: &str,
     operator: &Api,
     source: &Source,
     destination: &Destination,
@@ -81,7 +94,7 @@ pub async fn prepare(
         .post(
             "/v1/sites",
             &json!({
-                "name": "new-shop",
+                "name": name,
                 "destination": destination_spec(destination, reach)?,
                 "credentials": credentials(destination),
             }),
@@ -101,14 +114,14 @@ pub async fn prepare(
         .await?
         .success()?;
     let migration = text_of(&migration, "id")?;
-    Ok((Journey { site, migration, owner }, token))
+    Ok((Journey { site, name: name.to_owned(), migration, owner }, token))
 }
 
 /// Installs the plugin that the API hands out, and fills in its page in wp-admin as the owner does.
 pub async fn start_through_plugin(lab: &Lab, source: &Source, journey: &Journey, token: &str) -> Result<()> {
     let zip = plugin_zip(lab, &journey.owner).await?;
     source.site.install_plugin(&zip).await.context("the plugin is installed in the source")?;
-    let page = source.site.start_migration_through_plugin(token, "new-shop").await?;
+    let page = source.site.start_migration_through_plugin(token, &journey.name).await?;
     let state = journey.owner.state(&journey.migration).await?;
     anyhow::ensure!(
         state != "awaiting_source",

@@ -2,6 +2,7 @@
 //! processes, the API as its users call it, and the owner's way through it.
 
 pub mod api;
+pub mod bench;
 pub mod display;
 pub mod installation;
 pub mod journey;

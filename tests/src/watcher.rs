@@ -44,6 +44,9 @@ impl Watcher {
             let (mut closed_at, mut reopened_at) = (None, None);
             while !stopped.is_cancelled() {
                 let answer = look(&client, &url).await;
+                if !matches!(answer, Ok((503, _))) && closed_at.is_some() {
+                    reopened_at.get_or_insert_with(Instant::now);
+                }
                 match answer {
                     Ok((503, _)) => {
                         seen.closed += 1;
@@ -54,9 +57,6 @@ impl Watcher {
                     Ok((200, body)) if body.contains(&old) && !body.contains(&new) => seen.old += 1,
                     Ok((status, body)) => note(&mut seen, status, &body),
                     Err(error) => note(&mut seen, 0, &format!("{error:#}")),
-                }
-                if closed_at.is_some() {
-                    reopened_at.get_or_insert_with(Instant::now);
                 }
                 tokio::time::sleep(PAUSE).await;
             }
