@@ -2,6 +2,8 @@
 
 pub mod destination;
 pub mod failpoint;
+mod hex;
+pub mod memory;
 pub mod model;
 pub mod net;
 pub mod phases;

@@ -107,6 +107,16 @@ pub struct FileEntry {
     pub mode: u32,
 }
 
+impl FileEntry {
+    /// Bytes of its contents; 0 of folders and links.
+    pub fn size(&self) -> u64 {
+        match self.kind {
+            EntryKind::File { size } => size,
+            EntryKind::Folder | EntryKind::Link { .. } => 0,
+        }
+    }
+}
+
 /// One column of a table, as `information_schema.COLUMNS` has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {

@@ -13,6 +13,8 @@ use landfall_common::progress::Progress;
 use landfall_common::site::SiteCredentials;
 use landfall_common::{AttemptId, Failure, Migration};
 
+use crate::memory::MemoryBudget;
+
 /// The numbers that a destination checks before it lets a writer in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fence {
@@ -101,6 +103,8 @@ pub struct Slice {
     pub source_secret: Option<Arc<Vec<u8>>>,
     /// The lease.
     pub lease: Arc<dyn LeaseKeeper>,
+    /// The memory that all slices of the process share.
+    pub memory: MemoryBudget,
 }
 
 impl Slice {

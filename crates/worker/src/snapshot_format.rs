@@ -48,6 +48,8 @@ pub const ROWS_BYTES: u64 = 4 * 1024 * 1024;
 pub const INVENTORY_ENTRIES: u64 = 8192;
 /// No object decompresses to more than this: what claims more is refused as corrupt.
 pub const PLAIN_MAX: u64 = 1 << 30;
+/// Buffers are taken at once up to this size only: more grows while it is filled.
+const OBJECT_PLAIN_USUAL: u64 = 64 * 1024 * 1024;
 /// The fastest level: the pipeline must outrun the source, and most bytes of a site are images already compressed.
 const ZSTD_LEVEL: i32 = 1;
 
@@ -146,11 +148,14 @@ pub fn manifest_key(migration: landfall_common::MigrationId, generation: u32) ->
     format!("{}/manifest.json", snapshot_prefix(migration, generation))
 }
 
-/// Decompresses one object, refusing more than [`PLAIN_MAX`] bytes.
-fn decompress(key: &str, bytes: &[u8]) -> Result<Vec<u8>, SnapshotError> {
+/// Decompresses one object, refusing more than [`PLAIN_MAX`] bytes. `expected`: its plain bytes as the ledger has them, so
+/// that a buffer of the right size is taken at once; 0 where that is not known.
+fn decompress(key: &str, bytes: &[u8], expected: u64) -> Result<Vec<u8>, SnapshotError> {
     use std::io::Read as _;
     let decoder = zstd::stream::Decoder::new(bytes).map_err(|e| SnapshotError::corrupt(key, e))?;
-    let mut plain = Vec::new();
+    // A little more, or the end would be found only after the buffer had grown.
+    let room = usize::try_from(expected.min(OBJECT_PLAIN_USUAL)).unwrap_or(0);
+    let mut plain = Vec::with_capacity(if room == 0 { 0 } else { room + 64 });
     decoder.take(PLAIN_MAX + 1).read_to_end(&mut plain).map_err(|e| SnapshotError::corrupt(key, e))?;
     if plain.len() as u64 > PLAIN_MAX {
         return Err(SnapshotError::corrupt(key, "it decompresses to more than 1 GiB"));
@@ -163,7 +168,7 @@ pub(crate) async fn compress(
     plain: impl AsRef<[u8]> + Send + 'static,
 ) -> Result<bytes::Bytes, SnapshotError> {
     blocking(move || {
-        zstd::stream::encode_all(plain.as_ref(), ZSTD_LEVEL).map(Into::into).map_err(SnapshotError::encoder)
+        zstd::bulk::compress(plain.as_ref(), ZSTD_LEVEL).map(Into::into).map_err(SnapshotError::encoder)
     })
     .await
 }

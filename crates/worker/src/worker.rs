@@ -17,6 +17,7 @@ use landfall_common::{Phase, WorkerId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::memory::MemoryBudget;
 use crate::slice::PhaseRunner;
 
 /// What a worker is made of.
@@ -49,6 +50,8 @@ pub struct WorkerOptions {
     pub heartbeat: Duration,
     /// Without a renewed lease for so long, by this process's monotonic clock, all I/O of the slice stops.
     pub give_up: Duration,
+    /// What all slots together hold of sites.
+    pub memory: MemoryBudget,
 }
 
 impl WorkerOptions {
@@ -60,6 +63,7 @@ impl WorkerOptions {
             slice_budget: Duration::from_secs(120),
             heartbeat: Duration::from_secs(10),
             give_up: Duration::from_secs(20),
+            memory: MemoryBudget::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use landfall_common::{Phase, WorkerId};
 use landfall_worker::failpoint;
+use landfall_worker::memory::MemoryBudget;
 use landfall_worker::net::AddressPolicy;
 use landfall_worker::phases::import::{ImportOptions, ImportPhase, PlatformPlugin};
 use landfall_worker::phases::noop::NoopPhase;
@@ -52,6 +53,7 @@ pub(super) async fn run(
         slice_budget: config.worker.slice_budget,
         heartbeat: config.worker.heartbeat,
         give_up: config.worker.give_up,
+        memory: MemoryBudget::new(config.worker.memory_bytes),
         ..WorkerOptions::usual(WorkerId::from_uuid(Uuid::now_v7()), slots)
     };
     let parts = WorkerParts {

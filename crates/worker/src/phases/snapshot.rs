@@ -101,7 +101,7 @@ impl SnapshotPhase {
         if self.plain_ok {
             endpoint = endpoint.with_plain_ok();
         }
-        SourceClient::new(endpoint, self.policy.clone(), self.source_limits.clone())
+        SourceClient::new(endpoint, self.policy.clone(), self.source_limits.clone(), slice.memory.clone())
             .map_err(|error| SliceError::Failed(error.failure()))
     }
 }

@@ -237,7 +237,7 @@ async fn read_segment(
     let bytes = read_object(staging, &head.object).await?;
     let object = Arc::new(head.object.clone());
     blocking(move || {
-        let plain = decompress(&object.key, &bytes)?;
+        let plain = decompress(&object.key, &bytes, 0)?;
         let mut lines = plain.split(|b| *b == b'\n').filter(|line| !line.is_empty());
         let bad = |e: serde_json::Error| SnapshotError::corrupt(&object.key, e);
         let first = lines.next().ok_or_else(|| SnapshotError::corrupt(&object.key, "it is empty"))?;

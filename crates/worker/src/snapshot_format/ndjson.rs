@@ -44,7 +44,7 @@ impl ListingWriter {
 
 /// The entries of a listing whose object's key is `key`.
 pub fn read_listing<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<Vec<T>, SnapshotError> {
-    let plain = decompress(key, bytes)?;
+    let plain = decompress(key, bytes, 0)?;
     plain
         .split(|b| *b == b'\n')
         .filter(|line| !line.is_empty())

@@ -114,7 +114,8 @@ impl PackWriter {
 /// The entries of a pack with their contents (slices of one buffer), each file checked against its hash.
 pub fn read_pack(key: &str, tar: &[u8], index: &[u8]) -> Result<Vec<(PackedEntry, Bytes)>, SnapshotError> {
     let listed: Vec<PackedEntry> = read_listing(key, index)?;
-    let plain = Bytes::from(decompress(key, tar)?);
+    let expected = listed.iter().map(tar_bytes).fold(0, u64::saturating_add);
+    let plain = Bytes::from(decompress(key, tar, expected)?);
     let bad = |why: &dyn std::fmt::Display| SnapshotError::corrupt(key, why);
     let mut archive = tar::Archive::new(plain.as_ref());
     let mut found = archive.entries().map_err(|e| bad(&e))?;
@@ -141,6 +142,15 @@ pub fn read_pack(key: &str, tar: &[u8], index: &[u8]) -> Result<Vec<(PackedEntry
         out.push((packed, contents));
     }
     Ok(out)
+}
+
+/// At most what an entry takes in a tar, long names apart: its head, and its contents in blocks.
+fn tar_bytes(packed: &PackedEntry) -> u64 {
+    const BLOCK: u64 = 512;
+    match packed.entry.kind {
+        EntryKind::File { size } => size.saturating_add(2 * BLOCK),
+        EntryKind::Folder | EntryKind::Link { .. } => BLOCK,
+    }
 }
 
 /// A tar names a folder with a slash at its end.

@@ -86,6 +86,17 @@ pub enum FileItem {
     },
 }
 
+impl FileItem {
+    /// Bytes of the contents in it.
+    pub fn plain_bytes(&self) -> u64 {
+        match self {
+            FileItem::Pack { file_bytes, .. } => *file_bytes,
+            FileItem::Chunk { length, .. } => *length,
+            FileItem::Dropped { .. } => 0,
+        }
+    }
+}
+
 impl SnapshotReader {
     /// Opens the snapshot that this manifest seals, and checks the whole chain of its ledger.
     pub async fn open(staging: Arc<dyn Staging>, manifest_key: &str) -> Result<Self, SnapshotError> {
@@ -163,8 +174,8 @@ impl SnapshotReader {
     /// The rows of one part.
     pub async fn rows(&self, part: &RowsPart) -> Result<RowBlock, SnapshotError> {
         let bytes = read_object(self.staging.as_ref(), &part.object).await?;
-        let (key, rows) = (part.object.key.clone(), part.rows);
-        blocking(move || read_rows(&key, &bytes, rows).map(|(_, block)| block)).await
+        let (key, rows, row_bytes) = (part.object.key.clone(), part.rows, part.row_bytes);
+        blocking(move || read_rows(&key, &bytes, rows, row_bytes).map(|(_, block)| block)).await
     }
 
     /// The rows of these parts one after the other, the next one read ahead. To go on from part `n`, give `&parts[n..]`.
@@ -205,7 +216,7 @@ impl SnapshotReader {
         let bytes = read_object(self.staging.as_ref(), object).await?;
         let key = object.key.clone();
         blocking(move || {
-            let plain = decompress(&key, &bytes)?;
+            let plain = decompress(&key, &bytes, length)?;
             if plain.len() as u64 != length {
                 return Err(SnapshotError::corrupt(&key, "its plain length differs"));
             }
@@ -261,7 +272,7 @@ pub async fn read_json<T: serde::de::DeserializeOwned>(
     object: &ObjectRef,
 ) -> Result<T, SnapshotError> {
     let bytes = read_object(staging, object).await?;
-    let plain = decompress(&object.key, &bytes)?;
+    let plain = decompress(&object.key, &bytes, 0)?;
     serde_json::from_slice(&plain).map_err(|e| SnapshotError::corrupt(&object.key, e))
 }
 

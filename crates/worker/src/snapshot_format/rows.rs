@@ -86,9 +86,17 @@ impl RowsWriter {
     }
 }
 
-/// The rows of a part; `rows` is what the ledger says of it. Returns the columns' names as well.
-pub fn read_rows(key: &str, bytes: &[u8], rows: u64) -> Result<(Vec<String>, RowBlock), SnapshotError> {
-    let plain = Bytes::from(decompress(key, bytes)?);
+/// Room for the header of a part.
+const HEADER_BYTES: u64 = 4096;
+
+/// The rows of a part; `rows` and `row_bytes` are what the ledger says of it. Returns the columns' names as well.
+pub fn read_rows(
+    key: &str,
+    bytes: &[u8],
+    rows: u64,
+    row_bytes: u64,
+) -> Result<(Vec<String>, RowBlock), SnapshotError> {
+    let plain = Bytes::from(decompress(key, bytes, row_bytes.saturating_add(HEADER_BYTES))?);
     let rest = plain.strip_prefix(MAGIC).ok_or_else(|| SnapshotError::corrupt(key, "it is no rows part"))?;
     let line =
         rest.iter().position(|b| *b == b'\n').ok_or_else(|| SnapshotError::corrupt(key, "no header"))?;

@@ -88,7 +88,7 @@ fn rows_come_back_from_their_part_and_become_sql() {
     writer.push(&first).unwrap();
     writer.push(&second).unwrap();
     let part = writer.finish().unwrap();
-    let (columns, rows) = read_rows("key", &part.bytes, part.rows).unwrap();
+    let (columns, rows) = read_rows("key", &part.bytes, part.rows, part.row_bytes).unwrap();
     assert_eq!(columns, ["id", "text", "g"]);
     assert_eq!(rows.bytes, [first.bytes, second.bytes].concat());
     let mut sql = Vec::new();

@@ -16,6 +16,7 @@ use super::pace::Repeats;
 use super::preflight::Preflight;
 use super::rows::{RowCursor, RowReader};
 use super::schema::{self, SourceSchema, TableMark};
+use crate::memory::MemoryBudget;
 use crate::model::Table;
 use crate::net::AddressPolicy;
 
@@ -31,8 +32,9 @@ impl SourceClient {
         endpoint: SourceEndpoint,
         policy: AddressPolicy,
         limits: SourceLimits,
+        memory: MemoryBudget,
     ) -> Result<Self, SourceError> {
-        Ok(Self { connection: Arc::new(Connection::new(endpoint, policy, limits)?) })
+        Ok(Self { connection: Arc::new(Connection::new(endpoint, policy, limits, memory)?) })
     }
 
     /// What there is to know before anything is read. `exclusions` decide which files are counted.

@@ -17,9 +17,11 @@ use super::diagnosis::diagnose_transport;
 use super::endpoint::{SourceEndpoint, SourceLimits};
 use super::error::SourceError;
 use super::greeting::{Greeting, Route};
-use super::keys::{Signed, hex, sha256_hex};
+use super::keys::Signed;
 use super::pace::{Pace, Permit};
 use super::seal::{Cipher, Sealer};
+use crate::hex::{random_hex, sha256_hex};
+use crate::memory::MemoryBudget;
 use crate::net::{AddressPolicy, is_loopback_url};
 
 /// What the plugin can be asked for.
@@ -58,6 +60,7 @@ pub(crate) struct Connection {
     pub(super) policy: AddressPolicy,
     pub(crate) limits: Arc<SourceLimits>,
     pub(crate) pace: Arc<Pace>,
+    pub(crate) memory: MemoryBudget,
     pub(super) greeting: Mutex<Option<Arc<Greeting>>>,
 }
 
@@ -66,6 +69,7 @@ impl Connection {
         endpoint: SourceEndpoint,
         policy: AddressPolicy,
         limits: SourceLimits,
+        memory: MemoryBudget,
     ) -> Result<Self, SourceError> {
         // Only the first provider of a process counts; an error says that there is one.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -84,7 +88,8 @@ impl Connection {
             .build()
             .map_err(|error| SourceError::Tls(Box::new(error)))?;
         let pace = Pace::new(limits.parallel_max);
-        Ok(Self { http, endpoint, policy, limits: Arc::new(limits), pace, greeting: Mutex::new(None) })
+        let (limits, greeting) = (Arc::new(limits), Mutex::new(None));
+        Ok(Self { http, endpoint, policy, limits, pace, memory, greeting })
     }
 
     /// Sends one request and returns its answer behind the header frame. Greets the source first if need be.
@@ -127,7 +132,7 @@ impl Connection {
         let url = greeting.route.url(&greeting.base, self.endpoint.admin_url.as_ref());
         self.policy.check_url(&url).map_err(SourceError::AddressRefused)?;
         let must_seal = self.must_seal(&url);
-        let nonce = hex(&rand::random::<[u8; 16]>());
+        let nonce = random_hex::<16>();
         let params = self.complete_params(verb, params, &permit, &url);
         let cipher = if must_seal { greeting.cipher } else { None };
         let (body, auth) = self.sign(&url, verb, &params, cipher, &nonce, greeting.clock_offset_s);

@@ -14,6 +14,7 @@ use super::connection::{Connection, Verb};
 use super::error::SourceError;
 use super::frame::FrameKind;
 use super::pace::Repeats;
+use crate::memory::{LARGE_ROW_BYTES, MemoryHold};
 use crate::model::{RowBlock, Table};
 
 /// Where the reading of a table stands: the key of the last row. Opaque, small, fit for checkpoints.
@@ -22,12 +23,14 @@ use crate::model::{RowBlock, Table};
 pub struct RowCursor(String);
 
 /// Whole rows, about 256 KiB of them; one row that is larger comes alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct RowPage {
     /// The rows as they travel.
     pub block: RowBlock,
     /// Where to go on behind them.
     pub next: RowCursor,
+    /// The room of a row that came in parts.
+    pub large: Option<MemoryHold>,
 }
 
 /// What the source says at the end of a table.
@@ -52,6 +55,7 @@ pub struct RowReader {
     whole: Option<RowCursor>,
     /// What has come of a large row.
     part: Vec<u8>,
+    part_memory: Option<MemoryHold>,
     answer: Option<Answer>,
     repeats: Repeats,
     /// How often the large row under way changed.
@@ -69,6 +73,7 @@ impl RowReader {
             whole: cursor.clone(),
             cursor,
             part: Vec::new(),
+            part_memory: None,
             answer: None,
             repeats,
             changes: 0,
@@ -119,7 +124,7 @@ impl RowReader {
         };
         match answer.next().await? {
             Step::Frame(FrameKind::Rows, payload) => self.take_rows(&payload).map(Some),
-            Step::Frame(FrameKind::RowPart, payload) => self.take_part(&payload),
+            Step::Frame(FrameKind::RowPart, payload) => self.take_part(&payload).await,
             Step::Frame(..) => Err(protocol("a frame of another verb")),
             Step::Complete(facts) => {
                 self.answer = None;
@@ -146,13 +151,16 @@ impl RowReader {
         self.pass(block, next)
     }
 
-    fn take_part(&mut self, payload: &[u8]) -> Result<Option<RowPage>, SourceError> {
+    async fn take_part(&mut self, payload: &[u8]) -> Result<Option<RowPage>, SourceError> {
         let (is_last, rest) = payload.split_first().ok_or_else(|| protocol("an empty part of a row"))?;
         let (cursor, at) = split_cursor(rest)?;
         let next = RowCursor(STANDARD.encode(cursor));
         let most = self.connection.limits.row_bytes_max;
         if (self.part.len() + rest.len() - at) as u64 > most {
             return Err(SourceError::RowTooLarge(most));
+        }
+        if self.part_memory.is_none() {
+            self.part_memory = Some(self.connection.memory.hold_large_row(2 * LARGE_ROW_BYTES).await);
         }
         self.part.extend_from_slice(&rest[at..]);
         if *is_last == 0 {
@@ -178,6 +186,6 @@ impl RowReader {
         self.whole = Some(next.clone());
         self.changes = 0;
         self.repeats.progress();
-        Ok(RowPage { block, next })
+        Ok(RowPage { block, next, large: self.part_memory.take() })
     }
 }

@@ -156,6 +156,7 @@ impl Slot {
             credentials: Arc::new(papers.credentials),
             source_secret: papers.source_secret.map(Arc::new),
             lease: held.clone(),
+            memory: self.options.memory.clone(),
         };
         let runner = match migration.source {
             SourceSpec::Noop { .. } => Some(&self.parts.noop),

@@ -26,6 +26,8 @@ pub(crate) struct WorkerConfig {
     pub(crate) heartbeat: Duration,
     /// Without a renewed lease for so long, I/O stops.
     pub(crate) give_up: Duration,
+    /// What slices hold of sites at the same time, in bytes.
+    pub(crate) memory_bytes: u64,
     /// Names that are found without DNS.
     pub(crate) resolve: Vec<ResolveRule>,
     /// Networks that a source may be in, beside the public ones.
@@ -124,6 +126,7 @@ pub(super) fn worker(reader: &mut Reader) -> WorkerConfig {
         slice_budget: reader.seconds("worker.slice_budget_s", 1..=1200),
         heartbeat,
         give_up,
+        memory_bytes: reader.number("worker.memory_mib", 8..=65_536) << 20,
         resolve: reader.list("worker.resolve"),
         allow_networks: reader.list("worker.source.allow_networks"),
         allow_loopback: reader.get("worker.source.allow_loopback"),

@@ -10,7 +10,8 @@ use landfall_rewrite::{ColumnRule, column_rule};
 use serde::{Deserialize, Serialize};
 
 use super::sql::{Literal, quote};
-use crate::model::{Column, Table};
+use crate::hex::sha256_hex;
+use crate::model::{Column, RowBlock, Table};
 use crate::snapshot_format::RowsHash;
 
 pub use encode::{PartEncoder, RowRules};
@@ -20,7 +21,7 @@ pub use read_back::read_back;
 /// The largest INSERT, in bytes: 256 KB to 1 MB are as fast as the server gets.
 const STATEMENT_MAX: usize = 768 * 1024;
 /// Rows from this size on go by LOAD DATA LOCAL, which streams them, where the server allows it.
-const STREAMED_MIN: usize = 4 * 1024 * 1024;
+const STREAMED_MIN: usize = 1024 * 1024;
 /// Kept free of a packet for the statement around a row.
 const PACKET_MARGIN: usize = 16 * 1024;
 
@@ -93,6 +94,9 @@ pub struct PartDone {
     pub left_out: u64,
     /// The hash of the rows written.
     pub hash: RowsHash,
+    /// Bytes of the longest value written.
+    #[serde(default)]
+    pub value_bytes_max: u64,
     /// Rewriting.
     pub rewrite: RewriteCounts,
 }
@@ -173,35 +177,35 @@ impl PartDone {
         self.rows += other.rows;
         self.left_out += other.left_out;
         self.hash.add(other.hash);
+        self.value_bytes_max = self.value_bytes_max.max(other.value_bytes_max);
         self.rewrite.add(&other.rewrite);
     }
 }
 
+/// Values from this size on enter the frame by their SHA-256, which the server makes as well: a value of many MiB does not
+/// travel back, where it would be in memory several times.
+const LONG_VALUE: usize = 256 * 1024;
+
 /// Appends a value to the frame of its row, in the spelling that the hash is made of.
 fn push_canonical(frame: &mut Vec<u8>, canon: Canon, value: Option<&[u8]>) {
-    let Some(bytes) = value else {
-        crate::model::RowBlock::push_value(frame, None);
-        return;
-    };
-    let text = || std::str::from_utf8(bytes).ok();
-    let number = || text().and_then(|text| text.trim().parse::<f64>().ok());
+    let mut push = |value: &[u8]| RowBlock::push_value(frame, Some(value));
+    let Some(bytes) = value else { return RowBlock::push_value(frame, None) };
+    let number = || std::str::from_utf8(bytes).ok()?.trim().parse::<f64>().ok();
     match canon {
-        Canon::Raw => crate::model::RowBlock::push_value(frame, Some(bytes)),
+        Canon::Raw if bytes.len() >= LONG_VALUE => push(sha256_hex(bytes).as_bytes()),
+        Canon::Raw => push(bytes),
         Canon::Single => {
             // Adding zero makes one of both zeros.
             let single = number().map(|number| (number as f32 + 0.0).to_bits().to_le_bytes());
-            crate::model::RowBlock::push_value(frame, Some(single.as_ref().map_or(bytes, |bits| bits)));
+            push(single.as_ref().map_or(bytes, |bits| bits));
         }
         Canon::Double => {
             let double = number().map(|number| (number + 0.0).to_bits().to_le_bytes());
-            crate::model::RowBlock::push_value(frame, Some(double.as_ref().map_or(bytes, |bits| bits)));
+            push(double.as_ref().map_or(bytes, |bits| bits));
         }
         Canon::Json => {
             let json = serde_json::from_slice::<serde_json::Value>(bytes).map(|json| json.to_string());
-            crate::model::RowBlock::push_value(
-                frame,
-                Some(json.as_ref().map_or(bytes, |json| json.as_bytes())),
-            );
+            push(json.as_ref().map_or(bytes, |json| json.as_bytes()));
         }
     }
 }

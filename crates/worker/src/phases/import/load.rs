@@ -12,7 +12,6 @@ use std::time::Duration;
 use landfall_common::progress::Count;
 use landfall_rewrite::Rewriter;
 use mysql_async::Conn;
-use tokio::sync::Semaphore;
 
 use super::plan;
 use super::rules::{SiteRules, TableRules};
@@ -22,12 +21,13 @@ use crate::destination::database::fence::{CONNECTIONS_MAX, Claim};
 use crate::destination::database::rows::{LoadTable, PartDone, PartEncoder, Statement, roll_back};
 use crate::destination::database::{DatabaseError, execute};
 use crate::failpoint::failpoint;
+use crate::memory::LARGE_ROW_BYTES;
 use crate::model::RowBlock;
 use crate::slice::SliceError;
 use crate::snapshot_format::RowsPart;
 
-/// Rows that are in memory at the same time, in KiB: a part larger than this is loaded alone.
-const MEMORY_KIB: u32 = 16 * 1024;
+/// A part is in memory as it was stored, plain, and in statements on their way; this is how many times its plain bytes.
+const TIMES_IN_MEMORY: u64 = 2;
 /// How often a part is sent again while a lock is in its way.
 const TRIES_MAX: u32 = 5;
 /// The longest that one part may take: a single row can have hundreds of MiB.
@@ -51,7 +51,6 @@ struct Shared<'a> {
     run: &'a Run<'a>,
     rewriter: Option<Arc<Rewriter>>,
     items: Mutex<VecDeque<Item>>,
-    memory: Semaphore,
     rows: AtomicU64,
     bytes: AtomicU64,
     total: (u64, u64),
@@ -76,7 +75,6 @@ pub(super) async fn run(run: &mut Run<'_>) -> Result<StepEnd, SliceError> {
         run,
         rewriter: rewriter.map(Arc::new),
         items: Mutex::new(items),
-        memory: Semaphore::new(MEMORY_KIB as usize),
         rows: AtomicU64::new(rows_done),
         bytes: AtomicU64::new(bytes_done),
         total: (totals.rows, totals.row_bytes),
@@ -124,13 +122,17 @@ async fn lane(shared: &Shared<'_>, number: u32) -> Result<(), SliceError> {
     while !shared.run.slice.should_end() {
         let item = shared.items.lock().expect("no holder of this lock panics").pop_front();
         let Some(item) = item else { break };
-        let kib = u32::try_from(item.part.row_bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, MEMORY_KIB);
-        let _memory = shared.memory.acquire_many(kib).await.expect("the semaphore is never closed");
-        if item.part.row_bytes > u64::from(MEMORY_KIB) * 1024 {
-            shared.run.slice.lease.long_unit(PART_LIMIT);
-        }
+        let slice = shared.run.slice;
+        let bytes = item.part.row_bytes.saturating_mul(TIMES_IN_MEMORY);
+        let memory = if item.part.row_bytes < LARGE_ROW_BYTES {
+            slice.memory.hold(bytes).await
+        } else {
+            slice.lease.long_unit(PART_LIMIT);
+            slice.memory.hold_large_row(bytes).await
+        };
         let block = shared.run.reader.rows(&item.part).await?;
-        load_part(claim, &mut conn, &item, &block, shared.rewriter.as_ref()).await?;
+        load_part(claim, &mut conn, &item, block, shared.rewriter.as_ref()).await?;
+        drop(memory);
         failpoint("import.part_loaded").await?;
         let rows = shared.rows.fetch_add(item.part.rows, Ordering::Relaxed) + item.part.rows;
         let bytes = shared.bytes.fetch_add(item.part.row_bytes, Ordering::Relaxed) + item.part.row_bytes;
@@ -145,11 +147,11 @@ async fn load_part(
     claim: &Claim,
     conn: &mut Conn,
     item: &Item,
-    block: &RowBlock,
+    block: RowBlock,
     rewriter: Option<&Arc<Rewriter>>,
 ) -> Result<(), SliceError> {
     for attempt in 1.. {
-        match send_part(claim, conn, item, block, rewriter).await {
+        match send_part(claim, conn, item, &block, rewriter).await {
             Err(error) if error.is_lock_wait() && attempt < TRIES_MAX => roll_back(conn).await?,
             other => {
                 other?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::platform_plugins::path;
 use super::run::Run;
 use crate::destination::files::Meta;
 use crate::failpoint::failpoint;
+use crate::hex::{random_hex, sha256_hex};
 use crate::slice::SliceError;
 
 const HEADER: &str = "X-Landfall-Probe";
@@ -55,13 +55,11 @@ pub(super) fn stale_for(known: Option<&PhpFacts>) -> Duration {
 /// Asks the destination's PHP; none where it does not answer, as before a first site: then the closed door itself must
 /// show what it does.
 pub(super) async fn look(run: &mut Run<'_>) -> Result<Option<PhpFacts>, SliceError> {
-    let random =
-        |bytes: usize| (0..bytes).map(|_| format!("{:02x}", rand::random::<u8>())).collect::<String>();
     let journal = run.journal();
     if let Some(left) = journal.get::<String>(&mut run.conn, "php_probe").await? {
         run.workspace.remove_live(&path(&left)?).await?;
     }
-    let (name, token) = (format!("landfall-probe-{}.php", random(16)), random(32));
+    let (name, token) = (format!("landfall-probe-{}.php", random_hex::<16>()), random_hex::<32>());
     journal.put(&mut run.conn, "php_probe", &name).await?;
     let file = path(&name)?;
     run.workspace.place_live(&file, Bytes::from(php(&token)), Meta { mode: 0o644, mtime: 0 }).await?;
@@ -98,7 +96,7 @@ fn parse(body: &str) -> Option<PhpFacts> {
 }
 
 fn php(token: &str) -> String {
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256_hex(token);
     format!(
         "<?php
 // Landfall looks at this server's PHP for a moment and removes this file again.

@@ -4,10 +4,10 @@ use std::io::{Cursor, Read as _};
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use sha2::{Digest as _, Sha256};
 
 use super::layout::join;
 use crate::destination::files::{Meta, Workspace, remove_tree};
+use crate::hex::sha256_hex;
 use crate::model::SitePath;
 use crate::slice::SliceError;
 
@@ -49,7 +49,7 @@ impl PlatformPlugin {
             return Err(bad(format!("the zip has {size} bytes")));
         }
         let zip = tokio::fs::read(&self.zip).await.map_err(|error| bad(error.to_string()))?;
-        let hash: String = Sha256::digest(&zip).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256_hex(&zip);
         if !hash.eq_ignore_ascii_case(&self.sha256) {
             return Err(bad(format!("the zip has the hash {hash}, not the pinned one")));
         }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::layout::join;
 use super::platform_plugins::path;
@@ -11,6 +10,7 @@ use super::wp_config::php_string;
 use super::{ImportOptions, StepEnd};
 use crate::destination::files::Meta;
 use crate::failpoint::failpoint;
+use crate::hex::{random_hex, sha256_hex};
 use crate::slice::SliceError;
 
 /// The header that carries the token.
@@ -58,11 +58,9 @@ async fn activator(run: &mut Run<'_>) -> Result<Activator, SliceError> {
     }
     let folder = run.source.paths.place("mu_plugins");
     let made_folder = run.workspace.files().stat(&run.workspace.staged(&path(&folder)?)).await?.is_none();
-    let random =
-        |bytes: usize| (0..bytes).map(|_| format!("{:02x}", rand::random::<u8>())).collect::<String>();
     let activator = Activator {
-        path: join(&folder, &format!("landfall-activate-{}.php", random(8))),
-        token: random(32),
+        path: join(&folder, &format!("landfall-activate-{}.php", random_hex::<8>())),
+        token: random_hex::<32>(),
         made_folder,
     };
     journal.put(&mut run.conn, "activator", &activator).await?;
@@ -71,7 +69,7 @@ async fn activator(run: &mut Run<'_>) -> Result<Activator, SliceError> {
 
 /// WordPress' own `activate_plugin()` runs the activation hooks, which an edited option would not.
 fn activator_php(token: &str, files: &[&str]) -> String {
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256_hex(token);
     let list = files.iter().map(|file| php_string(file)).collect::<Vec<_>>().join(", ");
     format!(
         "<?php

@@ -85,7 +85,7 @@ async fn verify(
     let Some(incoming) = plan.tables.iter().find(|table| table.number == number) else { return Ok(()) };
     let table = run.load_table(plan, incoming, plan::definition(schema, incoming)?);
     run.slice.lease.long_unit(TABLE_LIMIT);
-    let (rows, hash) = read_back(&mut run.conn, &table).await?;
+    let (rows, hash) = read_back(&mut run.conn, &table, expected).await?;
     let in_snapshot =
         run.reader.tables().iter().find(|table| table.name == incoming.source).map(|table| table.rows);
     let found = Verified { rows, hash };

@@ -5,14 +5,26 @@ use super::cursor::TableCursor;
 use super::port::failed;
 use super::step_event;
 use crate::failpoint::failpoint;
+use crate::memory::MemoryHold;
 use crate::model::{Schema, Table};
 use crate::slice::SliceError;
-use crate::snapshot_format::{FinishedRows, Record, RowsWriter, blocking, read_json};
+use crate::snapshot_format::{FinishedRows, ROWS_BYTES, Record, RowsWriter, blocking, read_json};
 use crate::source::{RowCursor, RowPage, SourceError};
 
 const STEP: &str = "database";
 /// Readings of a table without a key that may be void before one is taken as it is.
 const VOID_MAX: u32 = 3;
+
+/// A part is in memory compressed and then encrypted as well.
+const TIMES_IN_MEMORY: u64 = 2;
+
+/// A part that is being filled, and where to go on behind it.
+struct OpenPart {
+    writer: RowsWriter,
+    next: RowCursor,
+    /// The room of a large row, which is the last of its part.
+    large: Option<MemoryHold>,
+}
 
 /// How the reading of a table ended.
 enum TableEnd {
@@ -60,7 +72,7 @@ pub(super) async fn run(copy: &Copy) -> Result<(), SliceError> {
 async fn read_table(copy: &Copy, table: &Table) -> Result<TableEnd, SliceError> {
     let start = copy.cursor().await.database.table;
     let mut pages = copy.source.read_rows(table, start.at.clone());
-    let mut open: Option<(RowsWriter, RowCursor)> = None;
+    let mut open: Option<OpenPart> = None;
     let mut number = start.parts;
     loop {
         if copy.slice.should_end() {
@@ -73,12 +85,12 @@ async fn read_table(copy: &Copy, table: &Table) -> Result<TableEnd, SliceError> 
             Err(SourceError::TableChanged) if start.void < VOID_MAX => return Ok(TableEnd::Void),
             Err(error) => return Err(failed(error)),
         };
-        let (writer, next) = add_page(table, number, open.take(), page).await?;
-        if writer.is_full() {
-            store(copy, table, Some((writer, next)), number).await?;
+        let part = add_page(table, number, open.take(), page).await?;
+        if part.writer.is_full() {
+            store(copy, table, Some(part), number).await?;
             number += 1;
         } else {
-            open = Some((writer, next));
+            open = Some(part);
         }
     }
     store(copy, table, open, number).await?;
@@ -94,33 +106,33 @@ async fn read_table(copy: &Copy, table: &Table) -> Result<TableEnd, SliceError> 
 async fn add_page(
     table: &Table,
     number: u32,
-    open: Option<(RowsWriter, RowCursor)>,
+    open: Option<OpenPart>,
     page: RowPage,
-) -> Result<(RowsWriter, RowCursor), SliceError> {
+) -> Result<OpenPart, SliceError> {
+    let RowPage { block, next, large } = page;
     let writer = match open {
-        Some((writer, _)) => writer,
+        Some(part) => part.writer,
         None => RowsWriter::new(table, number)?,
     };
-    let RowPage { block, next } = page;
     let writer = blocking(move || {
         let mut writer = writer;
         writer.push(&block)?;
         Ok(writer)
     })
     .await?;
-    Ok((writer, next))
+    Ok(OpenPart { writer, next, large })
 }
 
 /// Stores a part and moves behind it.
-async fn store(
-    copy: &Copy,
-    table: &Table,
-    open: Option<(RowsWriter, RowCursor)>,
-    number: u32,
-) -> Result<(), SliceError> {
-    let Some((writer, next)) = open else { return Ok(()) };
+async fn store(copy: &Copy, table: &Table, open: Option<OpenPart>, number: u32) -> Result<(), SliceError> {
+    let Some(OpenPart { writer, next, large }) = open else { return Ok(()) };
+    let memory = match large {
+        Some(memory) => memory,
+        None => copy.slice.memory.hold(ROWS_BYTES * TIMES_IN_MEMORY).await,
+    };
     let FinishedRows { bytes, rows, row_bytes, rows_hash } = blocking(move || writer.finish()).await?;
     let object = copy.writer.put("rows.zst", bytes).await?;
+    drop(memory);
     failpoint("snapshot.rows_part").await?;
     let record = Record::Rows { object, table: table.name.clone(), part: number, rows, row_bytes, rows_hash };
     copy.commit(vec![record], Vec::new(), STEP, |cursor| {

@@ -20,6 +20,8 @@ use crate::source::{FileEvent, FileProblem, FileRequest};
 const STEP: &str = "files";
 /// Packs that are read at the same time.
 const SIDE_BY_SIDE: usize = 3;
+/// Contents are in memory as they were read and as a pack, then as a pack and encrypted.
+const TIMES_IN_MEMORY: u64 = 2;
 /// A file that was listed as small and grew beyond this is not held in memory.
 const GROWN_MAX: u64 = 16 * 1024 * 1024;
 
@@ -109,6 +111,8 @@ async fn copy_batch(
     batch: Vec<FileEntry>,
     next: (usize, usize),
 ) -> Result<StoredBatch, SliceError> {
+    let bytes = batch.iter().map(FileEntry::size).sum::<u64>();
+    let memory = copy.slice.memory.hold(bytes.saturating_mul(TIMES_IN_MEMORY)).await;
     let (contents, unread) = read_contents(copy, &batch).await?;
     let (mut folders, mut links) = (0, 0);
     for entry in &batch {
@@ -125,6 +129,7 @@ async fn copy_batch(
         let index = copy.writer.put("pack-index.ndjson.zst", index).await?;
         record = Some(Record::Pack { object, index, entries, files, file_bytes });
     }
+    drop(memory);
     Ok(StoredBatch { record, files, file_bytes, folders, links, unread, next })
 }
 

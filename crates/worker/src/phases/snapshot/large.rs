@@ -13,6 +13,8 @@ use crate::snapshot_format::{CHUNK_BYTES, LargeFileHash, Record, compress};
 use crate::source::{FileEvent, FileProblem, FileRequest};
 
 const STEP: &str = "files";
+/// A chunk is in memory as it was read and compressed, then compressed and encrypted.
+const TIMES_IN_MEMORY: u64 = 2;
 
 /// The file as it was when its reading began.
 #[derive(Clone)]
@@ -49,6 +51,7 @@ pub(super) async fn copy_large(
     let mut reading: Option<Reading> = None;
     let mut bytes = BytesMut::new();
     loop {
+        let memory = copy.slice.memory.hold(CHUNK_BYTES * TIMES_IN_MEMORY).await;
         match next_chunk(events.as_mut(), reading.as_ref(), &mut bytes).await? {
             Next::Began(mut began) => {
                 if began.offset == 0 {
@@ -62,6 +65,7 @@ pub(super) async fn copy_large(
                 let Some(reading) = &mut reading else { return Err(out_of_order()) };
                 let is_last = reading.offset + chunk.len() as u64 >= reading.size;
                 store(copy, &entry, reading, chunk, is_last.then_some(next)).await?;
+                drop(memory);
                 if is_last {
                     return Ok(true);
                 }

@@ -10,6 +10,7 @@ use super::staging_area::Area;
 use super::step_event;
 use crate::destination::files::{FilesError, hash_file};
 use crate::failpoint::failpoint;
+use crate::memory::{MemoryBudget, MemoryHold};
 use crate::model::{EntryKind, FileEntry, SitePath};
 use crate::slice::SliceError;
 use crate::snapshot_format::{
@@ -17,6 +18,8 @@ use crate::snapshot_format::{
 };
 
 const STEP: &str = "stage";
+/// A piece is in memory compressed and plain, then plain and on its way.
+const TIMES_IN_MEMORY: u64 = 2;
 /// Packs in a row without a file that was there already, after which none is expected any more: the claim before had
 /// at most the packs of one checkpoint under way.
 const FRESH_PACKS: u32 = 4;
@@ -36,7 +39,9 @@ struct Chunk {
     whole: Option<ContentHash>,
 }
 
-type Loading = BoxFuture<'static, Result<Option<(u64, Loaded, FileItems)>, SnapshotError>>;
+/// What was loaded, the position behind it, the room that it takes, and what comes next.
+type Next = (u64, Loaded, MemoryHold, FileItems);
+type Loading = BoxFuture<'static, Result<Option<Next>, SnapshotError>>;
 
 /// True: everything is staged; false: the slice should end.
 pub(super) async fn run(area: &mut Area) -> Result<bool, SliceError> {
@@ -54,12 +59,14 @@ pub(super) async fn run(area: &mut Area) -> Result<bool, SliceError> {
     if let Some(large) = &mut area.cursor.large {
         large.is_tainted = true;
     }
-    let mut loading: Loading = load(area.snapshot.clone(), area.snapshot.files(from)).boxed();
-    while let Some((behind, loaded, items)) = loading.await? {
+    let memory = area.slice.memory.clone();
+    let mut loading: Loading = load(area.snapshot.clone(), area.snapshot.files(from), memory.clone()).boxed();
+    while let Some((behind, loaded, hold, items)) = loading.await? {
         // The next piece is fetched while this one is written.
-        loading = Box::pin(tokio::spawn(load(area.snapshot.clone(), items)).map(flatten));
+        loading = Box::pin(tokio::spawn(load(area.snapshot.clone(), items, memory.clone())).map(flatten));
         let may_exist = fresh < FRESH_PACKS;
         let (bytes, kept) = place(area, loaded, may_exist).await?;
+        drop(hold);
         area.cursor.staged = behind;
         if may_exist {
             fresh = if kept { 0 } else { fresh + 1 };
@@ -97,8 +104,10 @@ fn flatten<T>(joined: Result<Result<T, SnapshotError>, tokio::task::JoinError>) 
 async fn load(
     snapshot: SnapshotReader,
     mut items: FileItems,
-) -> Result<Option<(u64, Loaded, FileItems)>, SnapshotError> {
+    memory: MemoryBudget,
+) -> Result<Option<Next>, SnapshotError> {
     let Some((behind, item)) = items.next().await? else { return Ok(None) };
+    let hold = memory.hold(item.plain_bytes().saturating_mul(TIMES_IN_MEMORY)).await;
     let loaded = match item {
         FileItem::Pack { object, index, .. } => Loaded::Pack(snapshot.pack(&object, &index).await?),
         FileItem::Chunk { object, path, offset, length, mtime, mode, whole } => {
@@ -107,7 +116,7 @@ async fn load(
         }
         FileItem::Dropped { path } => Loaded::Dropped(path),
     };
-    Ok(Some((behind, loaded, items)))
+    Ok(Some((behind, loaded, hold, items)))
 }
 
 /// Places a piece: how many bytes it had, and whether any of it was there already.
@@ -205,7 +214,7 @@ async fn end_large(
     let target = area.workspace.staged(&chunk.path);
     let files = area.workspace.files();
     if large.is_tainted {
-        let size = chunk.offset + entry_size(entry);
+        let size = chunk.offset + entry.size();
         if !is_same(files, &target, size, Some(whole)).await? {
             let (size, hash) = hash_file(files, &target).await?;
             let why =
@@ -222,12 +231,5 @@ async fn end_large(
 fn forget_large(area: &mut Area) {
     if let Some(large) = area.cursor.large.take() {
         area.cursor.totals.file_bytes -= large.bytes;
-    }
-}
-
-fn entry_size(entry: &FileEntry) -> u64 {
-    match entry.kind {
-        EntryKind::File { size } => size,
-        EntryKind::Folder | EntryKind::Link { .. } => 0,
     }
 }

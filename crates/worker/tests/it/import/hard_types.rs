@@ -6,10 +6,9 @@ use landfall_testkit::lab::{DatabaseAccess, Lab, MariaDb, MariaDbOptions};
 use landfall_worker::destination::database::create_table::{Target, adapt};
 use landfall_worker::destination::database::facts::ServerFacts;
 use landfall_worker::destination::database::rows::{
-    LoadTable, PacketLimits, PartEncoder, RowRules, read_back,
+    LoadTable, PacketLimits, PartDone, PartEncoder, RowRules, read_back,
 };
 use landfall_worker::model::Table;
-use landfall_worker::snapshot_format::RowsHash;
 use mysql_async::prelude::Queryable;
 
 use super::copies;
@@ -78,18 +77,17 @@ async fn carry(
     let adapted = adapt(&table.create_sql, &mut target).unwrap();
     to.query_drop(&adapted.sql).await.unwrap_or_else(|error| panic!("{error}: {}", adapted.sql));
     let load = LoadTable::new(table, &table.name, "wp_", limits);
-    let (mut rows, mut hash) = (0, RowsHash::default());
+    let mut done = PartDone::default();
     for block in copies::blocks(&mut from, table).await {
         let mut encoder = PartEncoder::new(block);
         while let Some(statement) = encoder.next(&load, None, &All).unwrap() {
             load.send(&mut to, &statement).await.unwrap();
         }
-        rows += encoder.done().rows;
-        hash.add(encoder.done().hash);
+        done.add(encoder.done());
     }
-    assert_eq!(read_back(&mut to, &load).await.unwrap(), (rows, hash), "{}", table.name);
+    assert_eq!(read_back(&mut to, &load, &done).await.unwrap(), (done.rows, done.hash), "{}", table.name);
     assert_eq!(all_rows(source, table).await, all_rows(destination, table).await, "{}", table.name);
-    rows
+    done.rows
 }
 
 /// All values as the server spells them, generated ones included, sorted.
@@ -142,8 +140,10 @@ async fn large_rows_and_every_type_go_by_load_data_as_well() {
     conn.query_drop(HARD).await.unwrap();
     // The server takes no statement of 20 MB, so the row grows within it.
     conn.query_drop(
-        "CREATE TABLE huge (id INT PRIMARY KEY, bits BIT(9), js JSON, tx LONGTEXT, bl LONGBLOB) DEFAULT CHARSET=utf8mb4; \
-         INSERT INTO huge VALUES (0, b'101', '{}', REPEAT('a\\\\b\\'\\t\\n', 1750000), NULL)",
+        "CREATE TABLE huge (id INT PRIMARY KEY, bits BIT(9), js JSON, tx LONGTEXT, bl LONGBLOB, \
+         la MEDIUMTEXT CHARACTER SET latin1) DEFAULT CHARSET=utf8mb4; \
+         INSERT INTO huge VALUES (0, b'101', '{}', REPEAT('a\\\\b\\'\\t\\n', 1750000), NULL, \
+         CONVERT(REPEAT(x'e94100', 200000) USING latin1))",
     )
     .await
     .unwrap();

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use landfall_worker::memory::MemoryBudget;
 use landfall_worker::model::BadBlock;
 use landfall_worker::net::AddressPolicy;
 use landfall_worker::source::{SourceClient, SourceEndpoint, SourceError, SourceLimits, default_exclusions};
@@ -196,7 +197,7 @@ async fn addresses_and_names_that_lead_nowhere_have_codes() {
     let limits = SourceLimits { repeats: 0, ..SourceLimits::default() };
     let client = |url: &str, policy: AddressPolicy| {
         let endpoint = SourceEndpoint::new(Url::parse(url).unwrap(), "mig_test", SECRET.to_vec());
-        SourceClient::new(endpoint, policy, limits.clone()).unwrap()
+        SourceClient::new(endpoint, policy, limits.clone(), MemoryBudget::default()).unwrap()
     };
     let open = || AddressPolicy::public_only().with_loopback();
     let port = landfall_testkit::lab::free_port().unwrap();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use landfall_testkit::lab::{Lab, Profile, Source};
+use landfall_worker::memory::MemoryBudget;
 use landfall_worker::model::{EntryKind, FileEntry};
 use landfall_worker::net::AddressPolicy;
 use landfall_worker::source::{SourceClient, SourceEndpoint, SourceLimits, default_exclusions};
@@ -70,7 +71,13 @@ impl Site {
     pub(super) fn client_of(&self, endpoint: SourceEndpoint) -> SourceClient {
         let limits =
             SourceLimits { backoff: std::time::Duration::from_millis(20), ..SourceLimits::default() };
-        SourceClient::new(endpoint, AddressPolicy::public_only().with_loopback(), limits).expect("a client")
+        SourceClient::new(
+            endpoint,
+            AddressPolicy::public_only().with_loopback(),
+            limits,
+            MemoryBudget::default(),
+        )
+        .expect("a client")
     }
 
     /// The site under a name that is not one of this machine, as the Internet would see it.

@@ -258,7 +258,7 @@ impl RowPages for Rows {
             return Ok(None);
         }
         block.bytes = bytes.into();
-        Ok(Some(RowPage { block, next: cursor(self.at) }))
+        Ok(Some(RowPage { block, next: cursor(self.at), large: None }))
     }
 
     fn end(&self) -> Option<RowsEnd> {

@@ -16,6 +16,7 @@ use landfall_common::ports::{ObjectKey, Staging, StagingError};
 use landfall_common::progress::Progress;
 use landfall_common::site::{DestinationSpec, SiteCredentials, SourceSpec};
 use landfall_common::{AttemptId, MigrationId, OrganizationId, SiteId, StoreTime, WorkerId};
+use landfall_worker::memory::MemoryBudget;
 use landfall_worker::slice::{Fence, LeaseKeeper, Slice, SliceError};
 
 /// A staging storage in memory.
@@ -112,6 +113,7 @@ impl FreeSlice {
             credentials: Arc::new(credentials),
             source_secret: Some(Arc::new(vec![7; 32])),
             lease: Arc::clone(self) as Arc<dyn LeaseKeeper>,
+            memory: MemoryBudget::default(),
         }
     }
 }

@@ -71,9 +71,11 @@ impl PartEncoder {
                 for (column, value) in table.columns.iter().zip(&values) {
                     push_canonical(&mut frame, column.canon, value.as_deref());
                 }
+                let longest = values.iter().flatten().map(|value| value.len() as u64).max().unwrap_or(0);
                 draft.push(&block, values)?;
                 stats.merge(&own);
                 self.done.hash.add_row(&frame);
+                self.done.value_bytes_max = self.done.value_bytes_max.max(longest);
                 self.done.rows += 1;
             } else {
                 self.done.left_out += 1;
