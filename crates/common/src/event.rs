@@ -20,6 +20,8 @@ pub enum EventKind {
     Step,
     /// A phase is done.
     PhaseDone,
+    /// What a failure left for support: the last exchanges with the other side.
+    Evidence,
     /// A slice failed and will run again.
     RetryScheduled,
     /// A lease ran out: its worker died, hung or lost the store.

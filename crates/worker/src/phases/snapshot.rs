@@ -118,8 +118,31 @@ impl PhaseRunner for SnapshotPhase {
     }
 }
 
+/// Puts the last exchanges into the timeline, where the support case finds them.
+async fn tell_evidence(slice: &Slice, source: &dyn SourceSite) {
+    let exchanges = source.last_exchanges();
+    let message = format!("The last {} exchanges with the source", exchanges.len());
+    let event = Event::new(EventKind::Evidence, message).with(serde_json::json!({ "exchanges": exchanges }));
+    if let Err(error) = slice.tell(event).await {
+        tracing::warn!(%error, "the last exchanges with the source could not be told");
+    }
+}
+
 /// Runs the phase against any source: the plugin's client, or one that a test makes up.
 pub async fn run_with(
+    slice: &Slice,
+    checkpoint: Option<Bytes>,
+    source: Arc<dyn SourceSite>,
+    limits: &SnapshotLimits,
+) -> Result<PhaseRun, SliceError> {
+    let outcome = copy_site(slice, checkpoint, Arc::clone(&source), limits).await;
+    if matches!(&outcome, Err(SliceError::Failed(failure)) if failure.code.as_str().starts_with("source.")) {
+        tell_evidence(slice, source.as_ref()).await;
+    }
+    outcome
+}
+
+async fn copy_site(
     slice: &Slice,
     checkpoint: Option<Bytes>,
     source: Arc<dyn SourceSite>,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::connection::now_s;
 use super::diagnosis::{Page, diagnose};
 use super::error::SourceError;
+use super::exchanges::Exchanges;
 use super::frame::{Decoder, FLAG_DEFLATED, FLAG_SEALED, Frame, FrameKind, PAYLOAD_MAX};
 use super::keys::{KeyedFrame, Keys};
 use super::pace::{Pace, Permit};
@@ -25,6 +26,9 @@ pub(crate) struct Expected {
     pub(crate) migration: String,
     pub(crate) must_be_sealed: bool,
     pub(crate) stall: Duration,
+    /// What was asked for, and where what came of it is noted.
+    pub(crate) verb: &'static str,
+    pub(crate) exchanges: Exchanges,
 }
 
 /// An answer whose header frame has been found genuine.
@@ -34,6 +38,7 @@ pub(crate) struct Answer {
     decoder: Decoder,
     sealer: Option<Sealer>,
     pace: Arc<Pace>,
+    began: Instant,
     first_byte: Duration,
     /// Bytes on the wire so far, and the time spent waiting for them.
     received: (u64, Duration),
@@ -86,16 +91,25 @@ impl Answer {
             decoder: Decoder::default(),
             sealer: None,
             pace,
+            began,
             first_byte,
             received: (0, Duration::ZERO),
             has_header: false,
             _permit: permit,
         };
-        while !answer.has_header {
-            let frame = answer.next_frame().await?;
+        let greeted = answer.find_header().await;
+        if let Err(error) = &greeted {
+            answer.note(&error.explain());
+        }
+        greeted.map(|()| answer)
+    }
+
+    async fn find_header(&mut self) -> Result<(), SourceError> {
+        while !self.has_header {
+            let frame = self.next_frame().await?;
             match frame.kind {
-                FrameKind::Header => answer.take_header(&frame)?,
-                FrameKind::Refusal => return Err(answer.refusal(&frame)),
+                FrameKind::Header => self.take_header(&frame)?,
+                FrameKind::Refusal => return Err(self.refusal(&frame)),
                 FrameKind::Json
                 | FrameKind::FileBegin
                 | FrameKind::FileData
@@ -107,7 +121,13 @@ impl Answer {
                 | FrameKind::Complete => return Err(protocol("the answer has no header")),
             }
         }
-        Ok(answer)
+        Ok(())
+    }
+
+    fn note(&self, outcome: &str) {
+        let Expected { verb, exchanges, .. } = &self.expected;
+        let status = self.response.status().as_u16();
+        exchanges.note(verb, Some(status), self.began.elapsed(), self.received.0, outcome);
     }
 
     /// The next data frame, or the end.
@@ -117,9 +137,13 @@ impl Answer {
             Ok(Step::Complete(_)) => {
                 self.pace.went_well(self.first_byte);
                 self.pace.measured(self.received.0, self.received.1);
+                self.note("complete");
             }
             Ok(Step::Frame(..)) => {}
-            Err(_) => self.pace.went_badly(),
+            Err(error) => {
+                self.pace.went_badly();
+                self.note(&error.explain());
+            }
         }
         step
     }

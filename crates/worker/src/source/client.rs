@@ -8,6 +8,7 @@ use super::answer::{Step, protocol};
 use super::connection::{Connection, Verb};
 use super::endpoint::{SourceEndpoint, SourceLimits};
 use super::error::SourceError;
+use super::exchanges::Exchange;
 use super::exclusions::Exclusion;
 use super::files::{FileReader, FileRequest};
 use super::frame::FrameKind;
@@ -35,6 +36,11 @@ impl SourceClient {
         memory: MemoryBudget,
     ) -> Result<Self, SourceError> {
         Ok(Self { connection: Arc::new(Connection::new(endpoint, policy, limits, memory)?) })
+    }
+
+    /// The last requests and what came of each, oldest first.
+    pub fn last_exchanges(&self) -> Vec<Exchange> {
+        self.connection.exchanges.last()
     }
 
     /// What there is to know before anything is read. `exclusions` decide which files are counted.

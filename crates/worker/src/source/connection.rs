@@ -16,6 +16,7 @@ use super::answer::{Answer, Expected};
 use super::diagnosis::diagnose_transport;
 use super::endpoint::{SourceEndpoint, SourceLimits};
 use super::error::SourceError;
+use super::exchanges::Exchanges;
 use super::greeting::{Greeting, Route};
 use super::keys::Signed;
 use super::pace::{Pace, Permit};
@@ -61,6 +62,7 @@ pub(crate) struct Connection {
     pub(crate) limits: Arc<SourceLimits>,
     pub(crate) pace: Arc<Pace>,
     pub(crate) memory: MemoryBudget,
+    pub(crate) exchanges: Exchanges,
     pub(super) greeting: Mutex<Option<Arc<Greeting>>>,
 }
 
@@ -89,7 +91,8 @@ impl Connection {
             .map_err(|error| SourceError::Tls(Box::new(error)))?;
         let pace = Pace::new(limits.parallel_max);
         let (limits, greeting) = (Arc::new(limits), Mutex::new(None));
-        Ok(Self { http, endpoint, policy, limits, pace, memory, greeting })
+        let exchanges = Exchanges::default();
+        Ok(Self { http, endpoint, policy, limits, pace, memory, exchanges, greeting })
     }
 
     /// Sends one request and returns its answer behind the header frame. Greets the source first if need be.
@@ -148,21 +151,34 @@ impl Connection {
             request = request.basic_auth(&basic.user, Some(basic.password.expose_secret()));
         }
         let began = Instant::now();
-        let response = tokio::time::timeout(self.limits.stall, request.send())
-            .await
-            .map_err(|_| SourceError::Stalled(self.limits.stall))?
-            .map_err(diagnose_transport)?;
-        if response.status().is_redirection() {
-            return Err(redirected(&url, response.headers().get(LOCATION)));
-        }
+        let response = self.response_to(request, &url).await.inspect_err(|error| {
+            self.exchanges.note(verb.name(), None, began.elapsed(), 0, &error.explain());
+        })?;
         let expected = Expected {
             keys: self.endpoint.keys.clone(),
             nonce,
             migration: self.endpoint.migration.clone(),
             must_be_sealed: must_seal && verb != Verb::Hello,
             stall: self.limits.stall,
+            verb: verb.name(),
+            exchanges: self.exchanges.clone(),
         };
         Answer::open(response, expected, permit, Arc::clone(&self.pace), began).await
+    }
+
+    async fn response_to(
+        &self,
+        request: reqwest::RequestBuilder,
+        url: &Url,
+    ) -> Result<reqwest::Response, SourceError> {
+        let response = tokio::time::timeout(self.limits.stall, request.send())
+            .await
+            .map_err(|_| SourceError::Stalled(self.limits.stall))?
+            .map_err(diagnose_transport)?;
+        if response.status().is_redirection() {
+            return Err(redirected(url, response.headers().get(LOCATION)));
+        }
+        Ok(response)
     }
 
     /// Whether data may not travel in clear.

@@ -241,7 +241,7 @@ impl SourceError {
     }
 
     /// The message with its causes.
-    fn explain(&self) -> String {
+    pub(crate) fn explain(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         for _ in 0..6 {

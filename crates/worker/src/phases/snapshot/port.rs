@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use crate::model::Table;
 use crate::slice::SliceError;
 use crate::source::{
-    Exclusion, FileEvent, FileReader, FileRequest, ListCursor, ListPage, Lister, Preflight, RowCursor,
-    RowPage, RowReader, RowsEnd, SourceClient, SourceError, SourceSchema, TableMark,
+    Exchange, Exclusion, FileEvent, FileReader, FileRequest, ListCursor, ListPage, Lister, Preflight,
+    RowCursor, RowPage, RowReader, RowsEnd, SourceClient, SourceError, SourceSchema, TableMark,
 };
 
 /// A source that can be read.
@@ -30,6 +30,9 @@ pub trait SourceSite: Send + Sync {
 
     /// Reads the rows of a table from a cursor on.
     fn read_rows(&self, table: &Table, cursor: Option<RowCursor>) -> Box<dyn RowPages>;
+
+    /// The last requests and what came of each, oldest first.
+    fn last_exchanges(&self) -> Vec<Exchange>;
 }
 
 /// Pages of a listing.
@@ -80,6 +83,10 @@ impl SourceSite for SourceClient {
 
     fn read_rows(&self, table: &Table, cursor: Option<RowCursor>) -> Box<dyn RowPages> {
         Box::new(SourceClient::read_rows(self, table, cursor))
+    }
+
+    fn last_exchanges(&self) -> Vec<Exchange> {
+        SourceClient::last_exchanges(self)
     }
 }
 

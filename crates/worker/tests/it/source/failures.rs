@@ -115,6 +115,19 @@ async fn a_wrong_key_a_foreign_migration_and_a_finished_one_are_refused() {
 }
 
 #[tokio::test]
+async fn the_last_exchanges_are_kept_for_support() {
+    let site = site().await;
+    let client = site.client();
+    client.schema(false).await.unwrap();
+    let read = client.last_exchanges().into_iter().find(|exchange| exchange.verb == "schema").unwrap();
+    assert!(read.status == Some(200) && read.bytes > 0 && read.outcome == "complete", "{read:?}");
+    let stranger = site.client_of(site.endpoint(&site.source.site.url, &[1; 32]));
+    assert_eq!(code_of(&stranger).await, "source.wrong_secret");
+    let refused = stranger.last_exchanges().pop().unwrap();
+    assert!(refused.status.is_some() && refused.outcome != "complete", "{refused:?}");
+}
+
+#[tokio::test]
 async fn the_key_is_in_no_answer() {
     let site = site().await;
     let client = site.client();

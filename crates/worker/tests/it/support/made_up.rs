@@ -10,8 +10,8 @@ use bytes::Bytes;
 use landfall_worker::model::{Column, EntryKind, FileEntry, RowBlock, Schema, SitePath, Table};
 use landfall_worker::phases::snapshot::{EntryPages, FileEvents, RowPages, SourceSite};
 use landfall_worker::source::{
-    Exclusion, FileEvent, FileProblem, FileRequest, LeftOut, ListCursor, ListPage, Preflight, RowCursor,
-    RowPage, RowsEnd, SourceError, SourceSchema, TableMark,
+    Exchange, Exclusion, FileEvent, FileProblem, FileRequest, LeftOut, ListCursor, ListPage, Preflight,
+    RowCursor, RowPage, RowsEnd, SourceError, SourceSchema, TableMark,
 };
 
 const PAGE: usize = 40;
@@ -142,6 +142,10 @@ impl SourceSite for Shared {
 
     fn read_files(&self, requests: Vec<FileRequest>) -> Box<dyn FileEvents> {
         Box::new(Reader { source: self.clone(), requests: requests.into(), events: VecDeque::new() })
+    }
+
+    fn last_exchanges(&self) -> Vec<Exchange> {
+        Vec::new()
     }
 
     fn read_rows(&self, table: &Table, cursor: Option<RowCursor>) -> Box<dyn RowPages> {
