@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use landfall_testkit::lab::{
-    Daemon, Destination, Lab, RabbitMq, Redis, SmtpSink, Source, free_port, wait_until,
+    Daemon, Destination, Lab, PlatformPluginZip, RabbitMq, Redis, SmtpSink, Source, free_port, wait_until,
 };
 use url::Url;
 
@@ -57,6 +57,8 @@ pub struct InstallationOptions {
     pub slots: u32,
     /// Names that the workers find on this machine: `host:port=127.0.0.1:port`.
     pub resolve: Vec<String>,
+    /// Plugins that the platform installs with every site.
+    pub platform_plugins: Vec<PlatformPluginZip>,
     /// More configuration, TOML.
     pub more: String,
 }
@@ -69,6 +71,7 @@ impl InstallationOptions {
             workers: Workers::ForAllPhases(2),
             slots: 1,
             resolve: Vec::new(),
+            platform_plugins: Vec::new(),
             more: String::new(),
         }
     }
@@ -265,6 +268,14 @@ fn config_text(
     text += "[worker.source]\nallow_loopback = true\n";
     let resolve: Vec<String> = options.resolve.iter().map(|line| quoted(line)).collect();
     text += &format!("[worker]\nresolve = [{}]\n", resolve.join(", "));
+    for PlatformPluginZip { file, zip, sha256, .. } in &options.platform_plugins {
+        let zip = quoted(&zip.display().to_string());
+        text += &format!(
+            "[[worker.platform_plugins]]\nfile = {}\nzip = {zip}\nsha256 = {}\n",
+            quoted(file),
+            quoted(sha256)
+        );
+    }
     let slots = options.slots;
     text += &format!("[worker.slots]\nsnapshot = {slots}\ntransfer = {slots}\nimport = {slots}\n");
     text += &format!(

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_testkit::lab::{Browser, Destination, DestinationOptions, Lab, Profile, Source};
+use landfall_testkit::lab::{
+    Browser, Destination, DestinationOptions, Lab, PlatformPluginZip, Profile, Source,
+};
 use landfall_tests::display::{Timings, follow};
 use landfall_tests::installation::{Backends, Installation, InstallationOptions};
 use landfall_tests::journey::{Journey, Reach, prepare, start_through_plugin};
@@ -92,7 +94,9 @@ async fn run(arguments: Arguments) -> Result<()> {
         ),
     );
     say(began, &format!("destination {}: an older site is there", destination.site.url));
-    let options = InstallationOptions::between(&source, &destination, arguments.backends);
+    let mut options = InstallationOptions::between(&source, &destination, arguments.backends);
+    let plugin = PlatformPluginZip::write(&lab)?;
+    options.platform_plugins.push(plugin.clone());
     let landfall = Installation::start(&lab, options).await?;
     say(began, &format!("Landfall ({}): API at {}", arguments.backends.name(), landfall.api().base()));
 
@@ -115,6 +119,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     let seen = watcher.finish().await?;
     say(began, "the migration has succeeded; looking at the new site");
     look(&source, &destination).await?;
+    let hook = destination.site.php(&format!("echo get_option( '{}' );", plugin.option)).await?;
+    ensure!(hook.trim() == "hook ran", "the platform's plugin was not activated: {hook:?}");
+    println!("          the platform's plugin: active, its activation hook ran");
     report(&journey, &timings, moved, &seen, &landfall).await?;
     ensure!(
         seen.mixtures.is_empty(),

@@ -128,6 +128,12 @@ impl Reader {
         number
     }
 
+    /// A small number within bounds.
+    pub(super) fn bounded(&mut self, key: &str, bounds: RangeInclusive<u32>) -> u32 {
+        let number = self.number(key, u64::from(*bounds.start())..=u64::from(*bounds.end()));
+        u32::try_from(number).unwrap_or(*bounds.end())
+    }
+
     /// A number within bounds that counts things in memory.
     pub(super) fn count(&mut self, key: &str, bounds: RangeInclusive<u64>) -> usize {
         usize::try_from(self.number(key, bounds)).unwrap_or(usize::MAX)

@@ -10,10 +10,9 @@ use landfall_worker::memory::MemoryBudget;
 use landfall_worker::net::AddressPolicy;
 use landfall_worker::phases::import::{ImportOptions, ImportPhase, PlatformPlugin};
 use landfall_worker::phases::noop::NoopPhase;
-use landfall_worker::phases::snapshot::{SnapshotLimits, SnapshotPhase};
+use landfall_worker::phases::snapshot::SnapshotPhase;
 use landfall_worker::phases::transfer::TransferPhase;
 use landfall_worker::slice::PhaseRunner;
-use landfall_worker::source::SourceLimits;
 use landfall_worker::worker::{WorkerOptions, WorkerParts};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -88,8 +87,9 @@ fn phases(config: &Config) -> BTreeMap<Phase, Arc<dyn PhaseRunner>> {
         sha256: plugin.sha256.clone(),
         file: plugin.file.clone(),
     });
-    let import = ImportOptions { platform_plugins: plugins.collect(), ..ImportOptions::default() };
-    let snapshot = SnapshotPhase::new(policy, SourceLimits::default(), SnapshotLimits::default());
+    let import = ImportOptions { platform_plugins: plugins.collect(), ..worker.import.clone() };
+    let snapshot = SnapshotPhase::new(policy, worker.source.clone(), worker.snapshot.clone());
+    let snapshot = if worker.plain_ok { snapshot.with_plain_ok() } else { snapshot };
     BTreeMap::from([
         (Phase::Snapshot, Arc::new(snapshot) as Arc<dyn PhaseRunner>),
         (Phase::Transfer, Arc::new(TransferPhase)),

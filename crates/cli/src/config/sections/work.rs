@@ -9,6 +9,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use landfall_common::Phase;
 use landfall_scheduler::Caps;
+use landfall_worker::phases::import::ImportOptions;
+use landfall_worker::phases::snapshot::SnapshotLimits;
+use landfall_worker::source::SourceLimits;
 use serde::Deserialize;
 
 use crate::config::reader::Reader;
@@ -34,6 +37,14 @@ pub(crate) struct WorkerConfig {
     pub(crate) allow_networks: Vec<IpNet>,
     /// Whether this machine may be a source.
     pub(crate) allow_loopback: bool,
+    /// Whether a source may be read in clear.
+    pub(crate) plain_ok: bool,
+    /// How a source is asked.
+    pub(crate) source: SourceLimits,
+    /// How large a site may be.
+    pub(crate) snapshot: SnapshotLimits,
+    /// How a site is brought in; the plugins are beside it.
+    pub(crate) import: ImportOptions,
     /// Armed failpoints; empty: none.
     pub(crate) failpoints: String,
     /// Plugins that every migrated site gets.
@@ -130,6 +141,25 @@ pub(super) fn worker(reader: &mut Reader) -> WorkerConfig {
         resolve: reader.list("worker.resolve"),
         allow_networks: reader.list("worker.source.allow_networks"),
         allow_loopback: reader.get("worker.source.allow_loopback"),
+        plain_ok: reader.get("worker.source.plain_ok"),
+        source: SourceLimits {
+            stall: reader.seconds("worker.source.stall_s", 5..=600),
+            parallel_max: reader.count("worker.source.parallel_max", 1..=16),
+            row_bytes_max: reader.number("worker.source.row_mib_max", 1..=1024) << 20,
+            ..SourceLimits::default()
+        },
+        snapshot: SnapshotLimits {
+            entries_max: reader.number("worker.snapshot.entries_max", 1..=1_000_000_000),
+            file_bytes_max: reader.number("worker.snapshot.files_gib_max", 1..=1_000_000) << 30,
+            tables_max: reader.count("worker.snapshot.tables_max", 1..=1_000_000),
+        },
+        import: ImportOptions {
+            connections: reader.bounded("worker.import.connections", 1..=8),
+            closed_for: reader.millis("worker.import.closed_for_ms", 500..=60_000),
+            closed_limit: reader.seconds("worker.import.closed_limit_s", 5..=600),
+            alive_limit: reader.seconds("worker.import.alive_limit_s", 5..=600),
+            platform_plugins: Vec::new(),
+        },
         failpoints,
         platform_plugins: platform_plugins(reader),
     }

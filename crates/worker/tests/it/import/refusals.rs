@@ -1,13 +1,11 @@
 //! A destination that refuses, a site that does not come up, a plugin of the platform.
 
-use std::io::Write as _;
-
 use landfall_common::migration::Goal;
 use landfall_common::site::DestinationSpec;
+use landfall_testkit::lab::PlatformPluginZip;
 use landfall_worker::phases::import::PlatformPlugin;
 use landfall_worker::slice::{PhaseRun, SliceError};
 use mysql_async::prelude::Queryable as _;
-use sha2::{Digest as _, Sha256};
 
 use super::copies;
 use super::site::{ImportLab, assert_same, named_like};
@@ -78,38 +76,21 @@ async fn a_site_that_does_not_come_up_is_replaced_by_the_old_one_and_can_be_trie
     assert!(checked.equal, "{:#?}", checked.differences);
 }
 
-/// A plugin whose activation hook makes a table and an option.
-fn plugin_zip(path: &std::path::Path) -> PlatformPlugin {
-    let php = "<?php\n/*\nPlugin Name: Platform test\n*/\nregister_activation_hook( __FILE__, function () {\n\
-        global $wpdb;\n$wpdb->query( \"CREATE TABLE {$wpdb->prefix}platform_sessions (id INT)\" );\n\
-        add_option( 'platform_test', 'hook ran' );\n} );\n";
-    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
-    let options = zip::write::SimpleFileOptions::default();
-    zip.start_file("platform-test/platform-test.php", options).unwrap();
-    zip.write_all(php.as_bytes()).unwrap();
-    zip.finish().unwrap();
-    let hash = Sha256::digest(std::fs::read(path).unwrap());
-    PlatformPlugin {
-        zip: path.to_owned(),
-        sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        file: "platform-test/platform-test.php".to_owned(),
-    }
-}
-
 #[tokio::test]
 async fn the_platforms_plugin_is_really_activated_and_nothing_that_did_it_is_left() {
     let mut lab = ImportLab::start().await;
     let before = lab.standing_without_ours().await;
-    let plugin = plugin_zip(&lab.lab.folder().join("platform-test.zip"));
+    let made = PlatformPluginZip::write(&lab.lab).unwrap();
+    let plugin = PlatformPlugin { zip: made.zip, sha256: made.sha256, file: made.file.to_owned() };
     lab.options.platform_plugins = vec![PlatformPlugin { sha256: "00".repeat(32), ..plugin.clone() }];
     assert_eq!(code(lab.run().await), "worker.internal");
     lab.options.platform_plugins = vec![plugin];
     let PhaseRun::Done { report: Some(report), .. } = lab.run().await.unwrap() else { panic!("no report") };
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
-    assert_eq!(report["json"]["plugins"]["platform-test/platform-test.php"], "active");
+    assert_eq!(report["json"]["plugins"][made.file], "active");
 
     let site = &lab.destination.site;
-    let option = site.php("echo get_option('platform_test'), ' ', home_url();").await.unwrap();
+    let option = site.php(&format!("echo get_option('{}'), ' ', home_url();", made.option)).await.unwrap();
     assert_eq!(option.trim(), format!("hook ran {}", site.base_url()));
     let mut conn = copies::connect(&site.database).await;
     conn.query_drop(format!("SELECT id FROM {}platform_sessions", site.prefix)).await.unwrap();
