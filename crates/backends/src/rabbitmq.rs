@@ -6,7 +6,10 @@
 mod consumer;
 mod link;
 mod publisher;
+mod ward;
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +22,9 @@ use lapin::{Channel, ErrorKind};
 use secrecy::SecretString;
 
 use self::consumer::RabbitConsumer;
-use self::link::Link;
+use self::link::{Connector, Link};
 use self::publisher::Publisher;
+use self::ward::Ward;
 
 /// How the broker is reached.
 #[derive(Debug, Clone)]
@@ -50,7 +54,7 @@ impl RabbitOptions {
 /// The queue on a RabbitMQ broker. Dropping it ends its connections; [`RabbitQueue::close`] waits for that.
 #[derive(Debug)]
 pub struct RabbitQueue {
-    names: QueueNames,
+    wards: Wards,
     publisher: Publisher,
     consuming: Link,
 }
@@ -59,12 +63,12 @@ impl RabbitQueue {
     /// Prepares the queue. No connection is made yet. Only a malformed URL fails.
     pub fn open(options: &RabbitOptions) -> Result<Self, QueueError> {
         crate::install_tls_provider();
-        let names = QueueNames { prefix: options.prefix.clone() };
+        let wards = Wards::new(options)?;
         let publishing = Link::new(options, "publishing")?;
         Ok(Self {
-            publisher: Publisher::new(publishing, names.clone(), options.publish_limit),
+            publisher: Publisher::new(publishing, wards.clone(), options.publish_limit),
             consuming: Link::new(options, "consuming")?,
-            names,
+            wards,
         })
     }
 
@@ -81,7 +85,7 @@ impl Queue for RabbitQueue {
     }
 
     async fn consume(&self, queue: QueueName) -> Result<Box<dyn Consumer>, QueueError> {
-        Ok(Box::new(RabbitConsumer::start(self.consuming.clone(), self.names.of(queue))))
+        Ok(Box::new(RabbitConsumer::start(self.consuming.clone(), Arc::clone(self.wards.of(queue)))))
     }
 
     /// Quorum queues outlive the broker: what was published is there.
@@ -96,7 +100,7 @@ impl Queue for RabbitQueue {
             // A refused question closes its channel, so it has one of its own.
             let channel = live.connection.create_channel().await?;
             let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-            channel.queue_declare(self.names.of(queue), options, FieldTable::default()).await
+            channel.queue_declare(self.wards.of(queue).name(), options, FieldTable::default()).await
         };
         match tokio::time::timeout(ANSWER_LIMIT, ask).await {
             Ok(Ok(found)) => Ok(u64::from(found.message_count())),
@@ -110,15 +114,24 @@ impl Queue for RabbitQueue {
 /// How long the broker may take over anything but a confirm.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// What the queues are called at this broker.
+/// What is known of each queue, shared by all who use it.
 #[derive(Debug, Clone)]
-struct QueueNames {
-    prefix: String,
+struct Wards {
+    all: Arc<HashMap<QueueName, Arc<Ward>>>,
 }
 
-impl QueueNames {
-    fn of(&self, queue: QueueName) -> ShortString {
-        format!("{}{}", self.prefix, queue.as_str()).into()
+impl Wards {
+    fn new(options: &RabbitOptions) -> Result<Self, QueueError> {
+        let connector = Connector::new(options, "repairing")?;
+        let ward = |queue: QueueName| {
+            let name = format!("{}{}", options.prefix, queue.as_str()).into();
+            (queue, Arc::new(Ward::new(queue, name, connector.clone())))
+        };
+        Ok(Self { all: Arc::new(QueueName::ALL.into_iter().map(ward).collect()) })
+    }
+
+    fn of(&self, queue: QueueName) -> &Arc<Ward> {
+        self.all.get(&queue).expect("`QueueName::ALL` holds every queue")
     }
 }
 

@@ -10,13 +10,14 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
     QueueDeclareOptions,
 };
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::FieldTable;
 use lapin::{Acker, Channel};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::link::{Link, Live};
+use super::ward::{Ward, is_internal};
 use super::{ANSWER_LIMIT, declare};
 
 const DELAY_MIN: Duration = Duration::from_millis(100);
@@ -54,10 +55,10 @@ impl Shared {
 }
 
 impl RabbitConsumer {
-    pub(super) fn start(link: Link, queue: ShortString) -> Self {
+    pub(super) fn start(link: Link, ward: Arc<Ward>) -> Self {
         let shared = Arc::new(Shared::default());
         let stop = CancellationToken::new();
-        let subscription = Subscription { link, queue, shared: Arc::clone(&shared), stop: stop.clone() };
+        let subscription = Subscription { link, ward, shared: Arc::clone(&shared), stop: stop.clone() };
         tokio::spawn(subscription.run());
         Self { shared, _stop_on_drop: stop.drop_guard() }
     }
@@ -82,7 +83,7 @@ impl Consumer for RabbitConsumer {
 
 struct Subscription {
     link: Link,
-    queue: ShortString,
+    ward: Arc<Ward>,
     shared: Arc<Shared>,
     stop: CancellationToken,
 }
@@ -93,14 +94,29 @@ impl Subscription {
         let mut delay = DELAY_MIN;
         while !self.stop.is_cancelled() {
             let began = Instant::now();
-            if let Err(error) = self.turn().await {
-                tracing::warn!(queue = %self.queue, %error, "cannot consume");
+            match self.turn().await {
+                Ok(()) => tracing::debug!(queue.name = %self.ward.name(), "a subscription has ended"),
+                Err(error) => {
+                    tracing::warn!(queue.name = %self.ward.name(), %error, "cannot consume");
+                    self.complain(&error).await;
+                }
             }
             if began.elapsed() > DELAY_MAX {
                 delay = DELAY_MIN;
             }
-            let _ = tokio::time::timeout(delay.mul_f64(rand::random()), self.stop.cancelled()).await;
+            let pause = delay.mul_f64(rand::random()).max(self.ward.rest());
+            let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
             delay = (delay * 2).min(DELAY_MAX);
+        }
+    }
+
+    /// A 541 may be the fault of this queue, or of another whose consumer shares the connection.
+    async fn complain(&self, error: &TurnError) {
+        if matches!(error, TurnError::Broker(error) if is_internal(error)) {
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = self.ward.complain(1) => {}
+            }
         }
     }
 
@@ -111,6 +127,7 @@ impl Subscription {
             live = self.link.live() => live,
         };
         let (channel, stream) = tokio::time::timeout(ANSWER_LIMIT, self.subscribe(&live)).await??;
+        self.ward.well();
         let tag = stream.tag();
         // Whatever ends the turn, this says that it has ended, and forgets the message that nobody asked for: the broker
         // has taken it back, or gets it back.
@@ -126,11 +143,11 @@ impl Subscription {
 
     async fn subscribe(&self, live: &Live) -> lapin::Result<(Channel, lapin::Consumer)> {
         let channel = live.connection.create_channel().await?;
-        declare(&channel, self.queue.clone()).await?;
+        declare(&channel, self.ward.name()).await?;
         channel.basic_qos(ONE_AT_A_TIME, BasicQosOptions::default()).await?;
         let options = BasicConsumeOptions::default();
         let stream =
-            channel.basic_consume(self.queue.clone(), "".into(), options, FieldTable::default()).await?;
+            channel.basic_consume(self.ward.name(), "".into(), options, FieldTable::default()).await?;
         Ok((channel, stream))
     }
 
@@ -167,7 +184,7 @@ impl Subscription {
     /// Whether messages wait in the queue. Where the queue is gone this closes the channel, hence ends the turn.
     async fn has_messages(&self, channel: &Channel) -> Result<bool, TurnError> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let ask = channel.queue_declare(self.queue.clone(), options, FieldTable::default());
+        let ask = channel.queue_declare(self.ward.name(), options, FieldTable::default());
         Ok(tokio::time::timeout(ANSWER_LIMIT, ask).await??.message_count() > 0)
     }
 }

@@ -13,7 +13,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::RabbitOptions;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a connection may take from the first packet until it is open.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 const DELAY_MIN: Duration = Duration::from_millis(200);
 const DELAY_MAX: Duration = Duration::from_secs(2);
@@ -41,9 +42,34 @@ pub(super) struct Link {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+/// Makes connections of one name to one broker.
+#[derive(Clone)]
+pub(super) struct Connector {
     uri: AMQPUri,
     name: String,
+}
+
+impl Connector {
+    pub(super) fn new(options: &RabbitOptions, purpose: &str) -> Result<Self, QueueError> {
+        let mut uri: AMQPUri = options
+            .url
+            .expose_secret()
+            .parse()
+            .map_err(|_| QueueError::Unavailable("the RabbitMQ URL is malformed".into()))?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        Ok(Self { uri, name: format!("{} {purpose}", options.connection_name) })
+    }
+
+    /// One attempt, without a limit of its own.
+    pub(super) async fn connect(&self) -> lapin::Result<Connection> {
+        // Recovery within the client stays off: after it, nobody knows which deliveries and confirms still count.
+        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
+        Connection::connect_uri(self.uri.clone(), properties).await
+    }
+}
+
+struct Shared {
+    connector: Connector,
     live: watch::Sender<Option<Arc<Live>>>,
     started: OnceLock<()>,
     stop: CancellationToken,
@@ -55,7 +81,7 @@ impl std::fmt::Debug for Link {
         // The URI holds the password.
         let is_live = self.shared.live.borrow().is_some();
         f.debug_struct("Link")
-            .field("name", &self.shared.name)
+            .field("name", &self.shared.connector.name)
             .field("is_live", &is_live)
             .finish_non_exhaustive()
     }
@@ -63,17 +89,10 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     pub(super) fn new(options: &RabbitOptions, purpose: &str) -> Result<Self, QueueError> {
-        let mut uri: AMQPUri = options
-            .url
-            .expose_secret()
-            .parse()
-            .map_err(|_| QueueError::Unavailable("the RabbitMQ URL is malformed".into()))?;
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
         let stop = CancellationToken::new();
         Ok(Self {
             shared: Arc::new(Shared {
-                uri,
-                name: format!("{} {purpose}", options.connection_name),
+                connector: Connector::new(options, purpose)?,
                 live: watch::Sender::new(None),
                 started: OnceLock::new(),
                 _stop_on_drop: stop.clone().drop_guard(),
@@ -86,8 +105,7 @@ impl Link {
     pub(super) async fn live(&self) -> Arc<Live> {
         self.shared.started.get_or_init(|| {
             let supervisor = Supervisor {
-                uri: self.shared.uri.clone(),
-                name: self.shared.name.clone(),
+                connector: self.shared.connector.clone(),
                 live: self.shared.live.clone(),
                 stop: self.shared.stop.clone(),
             };
@@ -107,8 +125,7 @@ impl Link {
 }
 
 struct Supervisor {
-    uri: AMQPUri,
-    name: String,
+    connector: Connector,
     live: watch::Sender<Option<Arc<Live>>>,
     stop: CancellationToken,
 }
@@ -117,28 +134,22 @@ impl Supervisor {
     async fn run(self) {
         let mut delay = DELAY_MIN;
         while !self.stop.is_cancelled() {
-            match tokio::time::timeout(CONNECT_LIMIT, self.connect()).await {
+            match tokio::time::timeout(CONNECT_LIMIT, self.connector.connect()).await {
                 Ok(Ok(connection)) => {
-                    tracing::info!(connection = %self.name, "connected to RabbitMQ");
+                    tracing::info!(connection.name = self.connector.name, "connected to RabbitMQ");
                     delay = DELAY_MIN;
                     self.hold(connection).await;
                 }
                 Ok(Err(error)) => {
-                    tracing::warn!(connection = %self.name, %error, "RabbitMQ cannot be reached")
+                    tracing::warn!(connection.name = self.connector.name, %error, "RabbitMQ cannot be reached")
                 }
-                Err(_) => tracing::warn!(connection = %self.name, "RabbitMQ does not answer"),
+                Err(_) => tracing::warn!(connection.name = self.connector.name, "RabbitMQ does not answer"),
             }
             // Full jitter: what lost its connection together does not come back together.
             let pause = delay.mul_f64(rand::random());
             let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
             delay = (delay * 2).min(DELAY_MAX);
         }
-    }
-
-    async fn connect(&self) -> lapin::Result<Connection> {
-        // Recovery within the client stays off: after it, nobody knows which deliveries and confirms still count.
-        let properties = ConnectionProperties::default().with_connection_name(self.name.as_str().into());
-        Connection::connect_uri(self.uri.clone(), properties).await
     }
 
     /// Lends the connection out until it is lost, given up or no longer wanted.
@@ -153,14 +164,14 @@ impl Supervisor {
                 () = given_up.cancelled() => break,
                 // Whatever the event: the status tells what it comes to.
                 event = events.next() => match event {
-                    Some(event) => tracing::debug!(connection = %self.name, ?event, "RabbitMQ event"),
+                    Some(event) => tracing::debug!(connection.name = self.connector.name, ?event, "RabbitMQ event"),
                     None => break,
                 },
                 () = tokio::time::sleep(LOOK_INTERVAL) => {}
             }
         }
         if !self.stop.is_cancelled() {
-            tracing::warn!(connection = %self.name, "lost the connection to RabbitMQ");
+            tracing::warn!(connection.name = self.connector.name, "lost the connection to RabbitMQ");
             self.live.send_replace(None);
         }
         let _ = tokio::time::timeout(CLOSE_LIMIT, live.connection.close(200, "OK".into())).await;

@@ -14,7 +14,8 @@ use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Semaphore;
 
 use super::link::{Link, Live};
-use super::{QueueNames, declare, unavailable};
+use super::ward::Ward;
+use super::{Wards, declare, unavailable};
 
 /// Publishes that wait for their confirms at a time; each has a channel.
 const IN_FLIGHT_MAX: usize = 64;
@@ -27,7 +28,7 @@ const BLOCKED_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Publisher {
     link: Link,
-    names: QueueNames,
+    wards: Wards,
     limit: Duration,
     in_flight: Semaphore,
     idle: Mutex<Idle>,
@@ -50,10 +51,10 @@ impl std::fmt::Debug for Idle {
 }
 
 impl Publisher {
-    pub(super) fn new(link: Link, names: QueueNames, limit: Duration) -> Self {
+    pub(super) fn new(link: Link, wards: Wards, limit: Duration) -> Self {
         Self {
             link,
-            names,
+            wards,
             limit,
             in_flight: Semaphore::new(IN_FLIGHT_MAX),
             idle: Mutex::default(),
@@ -95,24 +96,31 @@ impl Publisher {
         let live = self.unblocked().await;
         *used = Some(Arc::clone(&live));
         let channel = self.channel(&live).await.map_err(unavailable)?;
+        let ward = self.wards.of(queue);
+        let mut nacks = 0;
         let mut pause = NOT_READY_PAUSE_MIN;
         for _ in 0..ATTEMPTS_MAX {
             let declared = self.declared.load(Ordering::SeqCst);
-            match send(&channel, &self.names, queue, body).await.map_err(unavailable)? {
+            match send(&channel, ward, body).await.map_err(unavailable)? {
                 Confirmation::Ack(None) => {
                     self.give_back(&live, channel);
+                    ward.well();
                     return Ok(());
                 }
                 // Acked, and returned: there is no such queue.
                 Confirmation::Ack(Some(_)) => self.declare_all(&live, declared).await.map_err(unavailable)?,
                 // A quorum queue that was declared a moment ago has no leader yet.
                 Confirmation::Nack(_) => {
+                    nacks += 1;
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
                 Confirmation::NotRequested => break,
             }
         }
+        // A task of its own, as it may take longer than a publish may. All but one do no more than count.
+        let ward = Arc::clone(ward);
+        tokio::spawn(async move { ward.complain(nacks).await });
         Err(QueueError::NotTaken)
     }
 
@@ -173,7 +181,7 @@ impl Publisher {
         }
         let channel = live.connection.create_channel().await?;
         for queue in QueueName::ALL {
-            declare(&channel, self.names.of(queue)).await?;
+            declare(&channel, self.wards.of(queue).name()).await?;
         }
         self.declared.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -182,12 +190,11 @@ impl Publisher {
 
 async fn send(
     channel: &Channel,
-    names: &QueueNames,
-    queue: QueueName,
+    ward: &Ward,
     body: &[u8],
 ) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let properties = BasicProperties::default().with_delivery_mode(DELIVERY_MODE_PERSISTENT);
     // The nameless exchange brings a message to the queue of that name.
-    channel.basic_publish("".into(), names.of(queue), options, body, properties).await?.await
+    channel.basic_publish("".into(), ward.name(), options, body, properties).await?.await
 }

@@ -5,6 +5,7 @@
 mod mail;
 mod memory;
 mod rabbitmq;
+mod rabbitmq_hollow;
 mod rabbitmq_outages;
 mod redis;
 mod redis_outages;

@@ -1,0 +1,283 @@
+//! Watching over one queue, and rebuilding it where the broker has kept its name and lost what is behind it.
+//!
+//! A broker that is killed within half a second of a quorum queue's deletion and new declaration may come back with the
+//! queue's record but without its Raft server ("could not be restarted {error,enoent}"; seen on 3.10, whose directory of
+//! servers goes to disk every half second). From then on, for good, the queue can be declared, but `basic.consume` ends
+//! the whole connection with 541 and every publish is nacked. `queue.delete` still takes the record away, and a new
+//! declaration makes a sound queue. What such a queue held is lost already, and is published again out of the store.
+//!
+//! Nothing is deleted on suspicion: neither a 541 nor a nack says what is wrong (a cluster without its majority answers
+//! so, a queue at its length limit as well). So after some [`Ward::complain`]s in a row the broker is asked, on a
+//! connection that nobody else needs, for one message: only its answer `noproc` condemns the queue.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use landfall_common::wire::QueueName;
+use lapin::options::{BasicGetOptions, QueueDeleteOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError};
+use lapin::types::ShortString;
+use lapin::{Connection, ErrorKind};
+
+use super::link::{CONNECT_LIMIT, Connector};
+use super::{ANSWER_LIMIT, declare, is_missing};
+
+/// Failures in a row before the broker is asked.
+const FAILURES_MAX: u32 = 3;
+/// Many processes see a queue fail at once; the first to ask repairs it, and the others find it well.
+const SPREAD: Duration = Duration::from_millis(500);
+const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
+/// How long consumers leave a queue alone that cannot be helped: each try costs all of them their connection.
+const REST: Duration = Duration::from_secs(5);
+/// How long a queue that was found well is not asked again: the answer takes a message out and puts it back.
+const TRUST: Duration = Duration::from_secs(30);
+
+/// What is known of one queue's health in this process.
+pub(super) struct Ward {
+    queue: QueueName,
+    name: ShortString,
+    connector: Connector,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failures: u32,
+    is_examined: bool,
+    trusted_until: Option<Instant>,
+    rests_until: Option<Instant>,
+    repaired: Option<Instant>,
+}
+
+/// What an examination came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// The queue gives messages, or is not there and can be declared.
+    Well,
+    /// The broker has the queue's record and nothing behind it.
+    Hollow,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WardError {
+    #[error("the broker cannot be reached")]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the broker does not answer")]
+    Silence(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    Broker(#[from] lapin::Error),
+}
+
+/// Ends an examination however it ends, cancelled included.
+struct Examining<'a>(&'a Ward);
+
+impl Drop for Examining<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_examined = false;
+    }
+}
+
+impl std::fmt::Debug for Ward {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The connector holds the password.
+        f.debug_struct("Ward").field("queue", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Ward {
+    pub(super) fn new(queue: QueueName, name: ShortString, connector: Connector) -> Self {
+        Self { queue, name, connector, state: Mutex::default() }
+    }
+
+    /// The queue's name at the broker.
+    pub(super) fn name(&self) -> ShortString {
+        self.name.clone()
+    }
+
+    /// Says that the queue did what it is for.
+    pub(super) fn well(&self) {
+        self.state().failures = 0;
+    }
+
+    /// For how long consumers leave this queue alone.
+    pub(super) fn rest(&self) -> Duration {
+        let until = self.state().rests_until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Says that the queue failed so often although the broker answers. The one who completes a row returns once the
+    /// queue was examined and, where that helps, rebuilt; the others at once.
+    pub(super) async fn complain(&self, failures: u32) {
+        let Some(_examining) = self.begin(failures) else { return };
+        tokio::time::sleep(SPREAD.mul_f64(rand::random())).await;
+        match self.examine().await {
+            Ok(Finding::Well) => self.state().trusted_until = Some(Instant::now() + TRUST),
+            Ok(Finding::Hollow) => self.repair().await,
+            // Whatever it was, the broker is away now, and that has its own cure.
+            Err(error @ WardError::Unreachable(_)) => {
+                tracing::debug!(queue.name = %self.name, error = &error as &dyn std::error::Error, "cannot ask for a queue")
+            }
+            Err(error @ (WardError::Silence(_) | WardError::Broker(_))) => {
+                tracing::warn!(
+                    queue.name = %self.name,
+                    error = &error as &dyn std::error::Error,
+                    "the broker cannot serve a queue; trying again"
+                );
+                self.let_rest(REST);
+            }
+        }
+    }
+
+    /// Counts failures; `Some` to the one who shall examine.
+    fn begin(&self, failures: u32) -> Option<Examining<'_>> {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(failures);
+        let now = Instant::now();
+        let is_in_vain = [state.trusted_until, state.rests_until].into_iter().flatten().any(|until| now < until);
+        if state.failures < FAILURES_MAX || state.is_examined || is_in_vain {
+            return None;
+        }
+        state.failures = 0;
+        state.is_examined = true;
+        Some(Examining(self))
+    }
+
+    /// Asks for one message. It goes back to its place with the end of the connection.
+    async fn examine(&self) -> Result<Finding, WardError> {
+        let connection = self.connect().await?;
+        let ask = async {
+            let channel = connection.create_channel().await?;
+            channel.basic_get(self.name(), BasicGetOptions::default()).await
+        };
+        let answer = tokio::time::timeout(ANSWER_LIMIT, ask).await;
+        close(connection).await;
+        match answer? {
+            Ok(_) => Ok(Finding::Well),
+            Err(error) if is_missing(&error) => Ok(Finding::Well),
+            Err(error) if says_hollow(&error) => Ok(Finding::Hollow),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn repair(&self) {
+        let last = self.state().repaired.map(|repaired| repaired.elapsed());
+        if let Some(left) = last.and_then(|last| REPAIR_INTERVAL.checked_sub(last)) {
+            tracing::warn!(queue.name = %self.name, "a queue is hollow again so soon; it is rebuilt later");
+            return self.let_rest(left);
+        }
+        match self.rebuild().await {
+            Ok(()) => {
+                self.state().repaired = Some(Instant::now());
+                metrics::counter!("landfall_queue_repairs_total", "queue" => self.queue.as_str()).increment(1);
+                tracing::warn!(
+                    queue.name = %self.name,
+                    "rebuilt a queue of which the broker had only the name; its tickets are published again"
+                );
+            }
+            Err(error) => {
+                tracing::error!(
+                    queue.name = %self.name,
+                    error = &error as &dyn std::error::Error,
+                    "the broker has only the name of a queue and does not let it be rebuilt; run `rabbitmqctl delete_queue {}`",
+                    self.name,
+                );
+                self.let_rest(REST);
+            }
+        }
+    }
+
+    async fn rebuild(&self) -> Result<(), WardError> {
+        let connection = self.connect().await?;
+        let replace = async {
+            let channel = connection.create_channel().await?;
+            // Quorum queues know neither `if-unused` nor `if-empty`.
+            channel.queue_delete(self.name(), QueueDeleteOptions::default()).await?;
+            declare(&channel, self.name()).await
+        };
+        let replaced = tokio::time::timeout(ANSWER_LIMIT, replace).await;
+        close(connection).await;
+        Ok(replaced??)
+    }
+
+    async fn connect(&self) -> Result<Connection, WardError> {
+        match tokio::time::timeout(CONNECT_LIMIT, self.connector.connect()).await {
+            Ok(connected) => connected.map_err(|error| WardError::Unreachable(Box::new(error))),
+            Err(elapsed) => Err(WardError::Unreachable(Box::new(elapsed))),
+        }
+    }
+
+    fn let_rest(&self, rest: Duration) {
+        self.state().rests_until = Some(Instant::now() + rest);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn close(connection: Connection) {
+    let _ = tokio::time::timeout(ANSWER_LIMIT, connection.close(200, "OK".into())).await;
+}
+
+/// Whether the broker ended the connection because something within it failed (541).
+pub(super) fn is_internal(error: &lapin::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(error)
+        if matches!(error.kind(), AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR)))
+}
+
+/// `Cannot get a message from queue 'queue 'x' in vhost '/'': noproc`: the queue's Raft server does not exist.
+fn says_hollow(error: &lapin::Error) -> bool {
+    is_internal(error) && matches!(error.kind(), ErrorKind::ProtocolError(error)
+        if error.get_message().as_str().ends_with(": noproc"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rabbitmq::RabbitOptions;
+
+    fn ward() -> Ward {
+        let connector = Connector::new(&RabbitOptions::new("amqp://u:hunter2@127.0.0.1:1/%2f"), "test").unwrap();
+        Ward::new(QueueName::Support, "q".into(), connector)
+    }
+
+    #[test]
+    fn only_failures_in_a_row_call_for_one_examination() {
+        let ward = ward();
+        assert!(ward.begin(2).is_none());
+        ward.well();
+        assert!(ward.begin(2).is_none());
+        let examining = ward.begin(1);
+        assert!(examining.is_some());
+        assert!(ward.begin(100).is_none(), "one at a time");
+        drop(examining);
+        assert!(ward.begin(3).is_some());
+    }
+
+    #[test]
+    fn a_queue_that_rests_or_was_found_well_is_not_examined() {
+        let ward = ward();
+        ward.let_rest(REST);
+        assert!(ward.rest() > Duration::ZERO);
+        assert!(ward.begin(FAILURES_MAX).is_none());
+        let now = Instant::now();
+        *ward.state() = State { trusted_until: Some(now + TRUST), ..State::default() };
+        assert!(ward.begin(FAILURES_MAX).is_none());
+        *ward.state() = State { trusted_until: Some(now), rests_until: Some(now), ..State::default() };
+        assert_eq!(ward.rest(), Duration::ZERO);
+        assert!(ward.begin(FAILURES_MAX).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_was_rebuilt_within_the_minute_rests_until_it_is_over() {
+        let ward = ward();
+        ward.state().repaired = Some(Instant::now());
+        ward.repair().await;
+        assert!(ward.rest() > REPAIR_INTERVAL / 2, "{:?}", ward.rest());
+    }
+
+    #[test]
+    fn debug_output_keeps_the_password() {
+        assert!(!format!("{:?}", ward()).contains("hunter2"));
+    }
+}
