@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::link::{Link, Live};
-use super::ward::{Ward, is_internal};
+use super::ward::{FAILURES_MAX, Ward, is_internal};
 use super::{ANSWER_LIMIT, declare};
 
 const DELAY_MIN: Duration = Duration::from_millis(100);
@@ -104,19 +104,29 @@ impl Subscription {
             if began.elapsed() > DELAY_MAX {
                 delay = DELAY_MIN;
             }
-            let pause = delay.mul_f64(rand::random()).max(self.ward.rest());
-            let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
+            tokio::select! {
+                () = self.stop.cancelled() => break,
+                () = async {
+                    tokio::time::sleep(delay.mul_f64(rand::random())).await;
+                    self.ward.rested().await;
+                } => {}
+            }
             delay = (delay * 2).min(DELAY_MAX);
         }
     }
 
-    /// A 541 may be the fault of this queue, or of another whose consumer shares the connection.
+    /// Tells of a failure that may be the fault of this queue. It may as well be that of another whose consumer shares
+    /// the connection, or of the broker.
     async fn complain(&self, error: &TurnError) {
-        if matches!(error, TurnError::Broker(error) if is_internal(error)) {
-            tokio::select! {
-                () = self.stop.cancelled() => {}
-                () = self.ward.complain(1) => {}
-            }
+        let failures = match error {
+            TurnError::Broker(error) if is_internal(error) => 1,
+            TurnError::Broker(_) | TurnError::Forgotten => return,
+            // Seconds of it are enough.
+            TurnError::Silence(_) => FAILURES_MAX,
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.ward.complain(failures) => {}
         }
     }
 

@@ -14,7 +14,7 @@ use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Semaphore;
 
 use super::link::{Link, Live};
-use super::ward::Ward;
+use super::ward::{FAILURES_MAX, Ward};
 use super::{Wards, declare, unavailable};
 
 /// Publishes that wait for their confirms at a time; each has a channel.
@@ -79,6 +79,7 @@ impl Publisher {
                     // It takes messages and confirms none. Another connection may fare better, and what this one holds
                     // back is not sent hours later.
                     live.give_up();
+                    self.complain(queue, FAILURES_MAX);
                 }
                 Err(unavailable(elapsed))
             }
@@ -118,10 +119,14 @@ impl Publisher {
                 Confirmation::NotRequested => break,
             }
         }
-        // A task of its own, as it may take longer than a publish may. All but one do no more than count.
-        let ward = Arc::clone(ward);
-        tokio::spawn(async move { ward.complain(nacks).await });
+        self.complain(queue, nacks);
         Err(QueueError::NotTaken)
+    }
+
+    /// In a task of its own, as it may take longer than a publish may. All but one of these do no more than count.
+    fn complain(&self, queue: QueueName, failures: u32) {
+        let ward = Arc::clone(self.wards.of(queue));
+        tokio::spawn(async move { ward.complain(failures).await });
     }
 
     /// The connection once the broker takes publishes on it: what is sent while it does not only piles up here.
@@ -188,11 +193,7 @@ impl Publisher {
     }
 }
 
-async fn send(
-    channel: &Channel,
-    ward: &Ward,
-    body: &[u8],
-) -> lapin::Result<Confirmation> {
+async fn send(channel: &Channel, ward: &Ward, body: &[u8]) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let properties = BasicProperties::default().with_delivery_mode(DELIVERY_MODE_PERSISTENT);
     // The nameless exchange brings a message to the queue of that name.

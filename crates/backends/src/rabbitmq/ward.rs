@@ -1,14 +1,21 @@
-//! Watching over one queue, and rebuilding it where the broker has kept its name and lost what is behind it.
+//! Watching over one queue, and rebuilding it where the broker has kept its name and lost what makes it work.
 //!
-//! A broker that is killed within half a second of a quorum queue's deletion and new declaration may come back with the
-//! queue's record but without its Raft server ("could not be restarted {error,enoent}"; seen on 3.10, whose directory of
-//! servers goes to disk every half second). From then on, for good, the queue can be declared, but `basic.consume` ends
-//! the whole connection with 541 and every publish is nacked. `queue.delete` still takes the record away, and a new
-//! declaration makes a sound queue. What such a queue held is lost already, and is published again out of the store.
+//! A broker that is killed within half a second of a quorum queue's declaration may come back with one of two wrecks
+//! (both seen on 3.10; neither ever mends itself):
 //!
-//! Nothing is deleted on suspicion: neither a 541 nor a nack says what is wrong (a cluster without its majority answers
-//! so, a queue at its length limit as well). So after some [`Ward::complain`]s in a row the broker is asked, on a
-//! connection that nobody else needs, for one message: only its answer `noproc` condemns the queue.
+//! - *hollow*, where the queue had been deleted just before: the queue's record without its Raft server ("could not be
+//!   restarted {error,enoent}", as the directory of servers goes to disk every half second). It can be declared, but
+//!   `basic.consume` ends the whole connection with 541, and every publish is nacked.
+//! - *leaderless*: a Raft server that forgot its election (a follower in term 0 that waits to be told of a leader). It
+//!   can be declared, but nothing else about it is answered for 65 s, and then with a 541 or a nack.
+//!
+//! `queue.delete` takes both away, and a new declaration makes a sound queue. What such a queue held is lost already, and
+//! is published again out of the store.
+//!
+//! Nothing is deleted on suspicion, as a 541, a nack or silence may have other causes: an outage, a queue at its limit,
+//! an election. So after failures in a row the broker is asked for one message on a connection that nobody else needs.
+//! The answer `noproc` says hollow; none within [`ELECTION_LIMIT`], while the connection answers all else, says
+//! leaderless. (So does a cluster that has lost its majority for so long; a queue rebuilt on what is left serves then.)
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,7 +30,11 @@ use super::link::{CONNECT_LIMIT, Connector};
 use super::{ANSWER_LIMIT, declare, is_missing};
 
 /// Failures in a row before the broker is asked.
-const FAILURES_MAX: u32 = 3;
+pub(super) const FAILURES_MAX: u32 = 3;
+/// A queue that has no leader for longer than this gets none.
+const ELECTION_LIMIT: Duration = Duration::from_secs(20);
+/// A queue without a leader is deleted by force after 5 s.
+const REBUILD_LIMIT: Duration = Duration::from_secs(20);
 /// Many processes see a queue fail at once; the first to ask repairs it, and the others find it well.
 const SPREAD: Duration = Duration::from_millis(500);
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,12 +49,13 @@ pub(super) struct Ward {
     name: ShortString,
     connector: Connector,
     state: Mutex<State>,
+    /// Held while the queue is examined and rebuilt.
+    examining: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     failures: u32,
-    is_examined: bool,
     trusted_until: Option<Instant>,
     rests_until: Option<Instant>,
     repaired: Option<Instant>,
@@ -54,8 +66,23 @@ struct State {
 enum Finding {
     /// The queue gives messages, or is not there and can be declared.
     Well,
-    /// The broker has the queue's record and nothing behind it.
+    Wreck(Wreck),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wreck {
     Hollow,
+    Leaderless,
+}
+
+impl Wreck {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Wreck::Hollow => "hollow",
+            Wreck::Leaderless => "leaderless",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -68,15 +95,6 @@ enum WardError {
     Broker(#[from] lapin::Error),
 }
 
-/// Ends an examination however it ends, cancelled included.
-struct Examining<'a>(&'a Ward);
-
-impl Drop for Examining<'_> {
-    fn drop(&mut self) {
-        self.0.state().is_examined = false;
-    }
-}
-
 impl std::fmt::Debug for Ward {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The connector holds the password.
@@ -86,7 +104,7 @@ impl std::fmt::Debug for Ward {
 
 impl Ward {
     pub(super) fn new(queue: QueueName, name: ShortString, connector: Connector) -> Self {
-        Self { queue, name, connector, state: Mutex::default() }
+        Self { queue, name, connector, state: Mutex::default(), examining: tokio::sync::Mutex::default() }
     }
 
     /// The queue's name at the broker.
@@ -99,8 +117,13 @@ impl Ward {
         self.state().failures = 0;
     }
 
-    /// For how long consumers leave this queue alone.
-    pub(super) fn rest(&self) -> Duration {
+    /// Returns when there is no reason to leave this queue alone.
+    pub(super) async fn rested(&self) {
+        drop(self.examining.lock().await);
+        tokio::time::sleep(self.rest()).await;
+    }
+
+    fn rest(&self) -> Duration {
         let until = self.state().rests_until;
         until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
@@ -112,7 +135,7 @@ impl Ward {
         tokio::time::sleep(SPREAD.mul_f64(rand::random())).await;
         match self.examine().await {
             Ok(Finding::Well) => self.state().trusted_until = Some(Instant::now() + TRUST),
-            Ok(Finding::Hollow) => self.repair().await,
+            Ok(Finding::Wreck(wreck)) => self.repair(wreck).await,
             // Whatever it was, the broker is away now, and that has its own cure.
             Err(error @ WardError::Unreachable(_)) => {
                 tracing::debug!(queue.name = %self.name, error = &error as &dyn std::error::Error, "cannot ask for a queue")
@@ -129,56 +152,71 @@ impl Ward {
     }
 
     /// Counts failures; `Some` to the one who shall examine.
-    fn begin(&self, failures: u32) -> Option<Examining<'_>> {
+    fn begin(&self, failures: u32) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(failures);
         let now = Instant::now();
-        let is_in_vain = [state.trusted_until, state.rests_until].into_iter().flatten().any(|until| now < until);
-        if state.failures < FAILURES_MAX || state.is_examined || is_in_vain {
+        let is_in_vain =
+            [state.trusted_until, state.rests_until].into_iter().flatten().any(|until| now < until);
+        if state.failures < FAILURES_MAX || is_in_vain {
             return None;
         }
+        let examining = self.examining.try_lock().ok()?;
         state.failures = 0;
-        state.is_examined = true;
-        Some(Examining(self))
+        Some(examining)
     }
 
     /// Asks for one message. It goes back to its place with the end of the connection.
     async fn examine(&self) -> Result<Finding, WardError> {
         let connection = self.connect().await?;
-        let ask = async {
-            let channel = connection.create_channel().await?;
-            channel.basic_get(self.name(), BasicGetOptions::default()).await
-        };
-        let answer = tokio::time::timeout(ANSWER_LIMIT, ask).await;
+        let found = self.ask(&connection).await;
         close(connection).await;
-        match answer? {
-            Ok(_) => Ok(Finding::Well),
-            Err(error) if is_missing(&error) => Ok(Finding::Well),
-            Err(error) if says_hollow(&error) => Ok(Finding::Hollow),
-            Err(error) => Err(error.into()),
+        found
+    }
+
+    async fn ask(&self, connection: &Connection) -> Result<Finding, WardError> {
+        let channel = tokio::time::timeout(ANSWER_LIMIT, connection.create_channel()).await??;
+        let get = channel.basic_get(self.name(), BasicGetOptions::default());
+        match tokio::time::timeout(ELECTION_LIMIT, get).await {
+            Ok(Ok(_)) => Ok(Finding::Well),
+            Ok(Err(error)) if is_missing(&error) => Ok(Finding::Well),
+            Ok(Err(error)) if says_hollow(&error) => Ok(Finding::Wreck(Wreck::Hollow)),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => {
+                // Only the queue is silent, or the broker altogether?
+                let _ = tokio::time::timeout(ANSWER_LIMIT, connection.create_channel()).await??;
+                Ok(Finding::Wreck(Wreck::Leaderless))
+            }
         }
     }
 
-    async fn repair(&self) {
+    async fn repair(&self, wreck: Wreck) {
         let last = self.state().repaired.map(|repaired| repaired.elapsed());
         if let Some(left) = last.and_then(|last| REPAIR_INTERVAL.checked_sub(last)) {
-            tracing::warn!(queue.name = %self.name, "a queue is hollow again so soon; it is rebuilt later");
+            tracing::warn!(queue.name = %self.name, wreck = wreck.as_str(), "a queue is a wreck again so soon; it is rebuilt later");
             return self.let_rest(left);
         }
         match self.rebuild().await {
             Ok(()) => {
                 self.state().repaired = Some(Instant::now());
-                metrics::counter!("landfall_queue_repairs_total", "queue" => self.queue.as_str()).increment(1);
+                metrics::counter!(
+                    "landfall_queue_repairs_total",
+                    "queue" => self.queue.as_str(),
+                    "wreck" => wreck.as_str(),
+                )
+                .increment(1);
                 tracing::warn!(
                     queue.name = %self.name,
-                    "rebuilt a queue of which the broker had only the name; its tickets are published again"
+                    wreck = wreck.as_str(),
+                    "rebuilt a queue that could serve nobody any more; its tickets are published again"
                 );
             }
             Err(error) => {
                 tracing::error!(
                     queue.name = %self.name,
                     error = &error as &dyn std::error::Error,
-                    "the broker has only the name of a queue and does not let it be rebuilt; run `rabbitmqctl delete_queue {}`",
+                    wreck = wreck.as_str(),
+                    "a queue can serve nobody any more and cannot be rebuilt from here; run `rabbitmqctl delete_queue {}`",
                     self.name,
                 );
                 self.let_rest(REST);
@@ -194,7 +232,7 @@ impl Ward {
             channel.queue_delete(self.name(), QueueDeleteOptions::default()).await?;
             declare(&channel, self.name()).await
         };
-        let replaced = tokio::time::timeout(ANSWER_LIMIT, replace).await;
+        let replaced = tokio::time::timeout(REBUILD_LIMIT, replace).await;
         close(connection).await;
         Ok(replaced??)
     }
@@ -227,7 +265,8 @@ pub(super) fn is_internal(error: &lapin::Error) -> bool {
 
 /// `Cannot get a message from queue 'queue 'x' in vhost '/'': noproc`: the queue's Raft server does not exist.
 fn says_hollow(error: &lapin::Error) -> bool {
-    is_internal(error) && matches!(error.kind(), ErrorKind::ProtocolError(error)
+    is_internal(error)
+        && matches!(error.kind(), ErrorKind::ProtocolError(error)
         if error.get_message().as_str().ends_with(": noproc"))
 }
 
@@ -237,7 +276,8 @@ mod tests {
     use crate::rabbitmq::RabbitOptions;
 
     fn ward() -> Ward {
-        let connector = Connector::new(&RabbitOptions::new("amqp://u:hunter2@127.0.0.1:1/%2f"), "test").unwrap();
+        let connector =
+            Connector::new(&RabbitOptions::new("amqp://u:hunter2@127.0.0.1:1/%2f"), "test").unwrap();
         Ward::new(QueueName::Support, "q".into(), connector)
     }
 
@@ -272,7 +312,7 @@ mod tests {
     async fn a_queue_that_was_rebuilt_within_the_minute_rests_until_it_is_over() {
         let ward = ward();
         ward.state().repaired = Some(Instant::now());
-        ward.repair().await;
+        ward.repair(Wreck::Hollow).await;
         assert!(ward.rest() > REPAIR_INTERVAL / 2, "{:?}", ward.rest());
     }
 

@@ -5,8 +5,8 @@
 mod mail;
 mod memory;
 mod rabbitmq;
-mod rabbitmq_hollow;
 mod rabbitmq_outages;
+mod rabbitmq_wrecks;
 mod redis;
 mod redis_outages;
 mod servers;

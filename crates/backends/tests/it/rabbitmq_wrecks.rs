@@ -1,14 +1,14 @@
-//! Queues of which the broker has kept the name and lost the rest. Seen on RabbitMQ 3.10 after a kill -9 within half a
-//! second of a queue's deletion and new declaration.
+//! Queues of which the broker has kept the name and lost what makes them work: RabbitMQ 3.10 after a kill -9 within half
+//! a second of their declaration.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use landfall_backends::rabbitmq::{RabbitOptions, RabbitQueue};
 use landfall_common::Phase;
 use landfall_common::ports::{Queue, QueueError};
 use landfall_common::wire::QueueName;
 use landfall_testkit::conformance::{PATIENCE, eventually};
-use landfall_testkit::lab::RabbitMq;
+use landfall_testkit::lab::{RabbitMq, wait_until};
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
@@ -18,6 +18,8 @@ use crate::servers;
 const IMPORT: QueueName = QueueName::Phase(Phase::Import);
 /// One suffices unless the machine stalls.
 const KILLS_MAX: usize = 5;
+/// Whether a queue has no leader or none yet is told by time alone.
+const LEADERLESS_LIMIT: Duration = Duration::from_secs(90);
 
 fn names(options: &RabbitOptions) -> impl Iterator<Item = String> {
     QueueName::ALL.into_iter().map(|queue| format!("{}{}", options.prefix, queue.as_str()))
@@ -37,40 +39,61 @@ async fn declare_all(channel: &lapin::Channel, options: &RabbitOptions) {
     }
 }
 
-async fn state_of(server: &RabbitMq, name: &str) -> String {
-    let states = server.ctl(&["list_queues", "name", "state"]).await.unwrap();
-    let line = states.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-    line.trim().to_owned()
-}
-
-/// Deletes all queues, declares them again and kills the broker at once, until that has hollowed them out.
-async fn hollow_out(server: &mut RabbitMq, options: &RabbitOptions) {
+/// Kills the broker right after its queues were deleted and declared again, until they are hollow.
+async fn hollow_out(server: &mut RabbitMq) -> RabbitOptions {
+    let options = options(&server.url());
     for _ in 0..KILLS_MAX {
         let channel = channel(server).await;
-        declare_all(&channel, options).await;
-        // What the node knows of the former queues is on its disk, as it is half a second after any declaration.
+        declare_all(&channel, &options).await;
+        // What the node knows of these is on its disk, as it is half a second after any declaration.
         server.ctl(&["eval", "dets:sync(ra_directory_reverse)."]).await.unwrap();
-        for name in names(options) {
+        for name in names(&options) {
             channel.queue_delete(name.into(), QueueDeleteOptions::default()).await.unwrap();
         }
-        declare_all(&channel, options).await;
+        declare_all(&channel, &options).await;
         server.restart().await.unwrap();
-        let name = names(options).last().unwrap();
-        if state_of(server, &name).await == "down" {
-            return;
+        let states = server.ctl(&["list_queues", "name", "state"]).await.unwrap();
+        let down = states.lines().filter(|line| line.starts_with(&options.prefix) && line.ends_with("down"));
+        if down.count() == QueueName::ALL.len() {
+            return options;
         }
     }
-    panic!("{KILLS_MAX} kills of the broker left its queues sound");
+    panic!("{KILLS_MAX} kills of the broker hollowed no queues out");
+}
+
+/// Kills the broker right after new queues were declared, until the last of them, for support cases, has no leader.
+async fn take_leader(server: &mut RabbitMq) -> RabbitOptions {
+    for _ in 0..KILLS_MAX {
+        let options = options(&server.url());
+        declare_all(&channel(server).await, &options).await;
+        server.restart().await.unwrap();
+        let ask = format!("ra:members({}, 1000).", raft_server(&options, QueueName::Support));
+        if server.ctl(&["eval", &ask]).await.unwrap().contains("timeout") {
+            return options;
+        }
+    }
+    panic!("{KILLS_MAX} kills of the broker left its queues their leaders");
+}
+
+fn raft_server(options: &RabbitOptions, queue: QueueName) -> String {
+    format!("{{'%2F_{}{}', node()}}", options.prefix, queue.as_str())
 }
 
 #[tokio::test]
-async fn queues_hollowed_out_by_a_kill_of_the_broker_are_rebuilt_for_consumers_and_publishers() {
-    let mut server = servers::lab().await.rabbitmq("rabbitmq-hollow").await.unwrap();
-    let options = options(&server.url());
-    hollow_out(&mut server, &options).await;
+async fn wrecks_left_by_a_kill_of_the_broker_are_rebuilt_for_consumers_and_publishers() {
+    let mut server = servers::lab().await.rabbitmq("rabbitmq-wrecks").await.unwrap();
+    let hollow = hollow_out(&mut server).await;
+    let leaderless = take_leader(&mut server).await;
+    tokio::join!(
+        hollow_queues_are_rebuilt_for_consumers_and_publishers(&hollow),
+        leaderless_queues_are_rebuilt_for_publishers(&leaderless),
+    );
+    let leaderless = take_leader(&mut server).await;
+    leaderless_queues_are_rebuilt_for_consumers(&leaderless).await;
+}
 
-    let queue = RabbitQueue::open(&options).unwrap();
-    let begun = Instant::now();
+async fn hollow_queues_are_rebuilt_for_consumers_and_publishers(options: &RabbitOptions) {
+    let queue = RabbitQueue::open(options).unwrap();
     let mut consumers = Vec::new();
     for name in [IMPORT, QueueName::Phase(Phase::Snapshot)] {
         consumers.push(queue.consume(name).await.unwrap());
@@ -78,19 +101,37 @@ async fn queues_hollowed_out_by_a_kill_of_the_broker_are_rebuilt_for_consumers_a
     for consumer in &consumers {
         eventually("it consumes", async || Ok(consumer.is_connected().then_some(()))).await.unwrap();
     }
-    println!("consumers were back after {:?}", begun.elapsed());
     queue.publish(IMPORT, b"after").await.unwrap();
     let delivery = tokio::time::timeout(PATIENCE, consumers[0].next()).await.unwrap();
     assert_eq!(delivery.body(), b"after");
     delivery.ack().await;
 
     // Nobody consumes this one: only its publisher can notice.
-    let begun = Instant::now();
     let refused = queue.publish(QueueName::Support, b"wake").await;
     assert!(matches!(refused, Err(QueueError::NotTaken)), "{refused:?}");
-    eventually("it is taken", async || Ok(queue.publish(QueueName::Support, b"wake").await.ok())).await.unwrap();
-    println!("publishers were back after {:?}", begun.elapsed());
+    eventually("it is taken", async || Ok(queue.publish(QueueName::Support, b"wake").await.ok()))
+        .await
+        .unwrap();
     assert_eq!(queue.depth(QueueName::Support).await.unwrap(), 1);
+}
+
+async fn leaderless_queues_are_rebuilt_for_publishers(options: &RabbitOptions) {
+    let mut options = options.clone();
+    options.publish_limit = Duration::from_secs(2);
+    let queue = RabbitQueue::open(&options).unwrap();
+    let publish = || queue.publish(QueueName::Support, b"wake");
+    let refused = publish().await;
+    assert!(matches!(refused, Err(QueueError::Unavailable(_))), "{refused:?}");
+    wait_until("it is taken", LEADERLESS_LIMIT, async || publish().await.is_ok()).await.unwrap();
+}
+
+async fn leaderless_queues_are_rebuilt_for_consumers(options: &RabbitOptions) {
+    let queue = RabbitQueue::open(options).unwrap();
+    let mut consumer = queue.consume(QueueName::Support).await.unwrap();
+    wait_until("it consumes", LEADERLESS_LIMIT, async || consumer.is_connected()).await.unwrap();
+    queue.publish(QueueName::Support, b"wake").await.unwrap();
+    let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap();
+    assert_eq!(delivery.body(), b"wake");
 }
 
 #[tokio::test]
@@ -101,11 +142,7 @@ async fn a_queue_hollowed_out_under_its_consumer_is_rebuilt_and_the_consumer_hea
     let mut consumer = queue.consume(IMPORT).await.unwrap();
     queue.publish(IMPORT, b"before").await.unwrap();
     tokio::time::timeout(PATIENCE, consumer.next()).await.unwrap().ack().await;
-    let kill = format!(
-        "ra:force_delete_server(quorum_queues, {{'%2F_{}{}', node()}}).",
-        options.prefix,
-        IMPORT.as_str()
-    );
+    let kill = format!("ra:force_delete_server(quorum_queues, {}).", raft_server(&options, IMPORT));
     server.ctl(&["eval", &kill]).await.unwrap();
     let delivery = eventually("a message arrives", async || {
         let _ = queue.publish(IMPORT, b"after").await;
