@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use landfall_testkit::lab::{Lab, wait_until};
+use landfall_testkit::lab::{Lab, RabbitMq, wait_until};
 use landfall_tests::api::{Api, messages};
 use landfall_tests::installation::{Backends, Installation, InstallationOptions};
 use serde_json::{Value, json};
@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 /// A killed worker's slice runs again within 45 s, and there are three phases.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// For `rabbitmqctl eval`: one call that takes milliseconds, where a `delete_queue` for each takes seconds.
-const DELETE_ALL_QUEUES: &str =
-    "[rabbit_amqqueue:delete(Queue, false, false, <<\"test\">>) || Queue <- rabbit_amqqueue:list()].";
+const QUEUES: [&str; 4] = ["landfall.snapshot", "landfall.transfer", "landfall.import", "landfall.support"];
+/// For `rabbitmqctl eval`: what the node knows of its queues goes to disk, as by itself after some seconds, and all of
+/// them are deleted within milliseconds.
+const DELETE_ALL_QUEUES: &str = "dets:sync(ra_directory_reverse), \
+    [rabbit_amqqueue:delete(Queue, false, false, <<\"test\">>) || Queue <- rabbit_amqqueue:list()].";
 
 async fn installation() -> Result<(Lab, Installation)> {
     let lab = Lab::temporary()?;
@@ -74,6 +76,14 @@ async fn one_is_running(api: &Api, migrations: &[String]) -> Result<()> {
     .await
 }
 
+async fn all_queues_are_there(rabbitmq: &RabbitMq) -> Result<()> {
+    wait_until("all queues are there", Duration::from_secs(90), || async {
+        let states = rabbitmq.ctl(&["list_queues", "name", "state"]).await.unwrap_or_default();
+        QUEUES.iter().all(|queue| states.lines().any(|line| line == format!("{queue}\trunning")))
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_ends_right_through_kills_deleted_queues_and_restarts() -> Result<()> {
     let (_lab, mut landfall) = installation().await?;
@@ -89,10 +99,9 @@ async fn everything_ends_right_through_kills_deleted_queues_and_restarts() -> Re
     let rabbitmq = landfall.rabbitmq.as_mut().expect("this installation has a broker");
     rabbitmq.ctl(&["eval", DELETE_ALL_QUEUES]).await?;
     rabbitmq.restart().await?;
+    all_queues_are_there(rabbitmq).await?;
     one_is_running(&api, &migrations).await?;
-
-    let rabbitmq = landfall.rabbitmq.as_ref().expect("this installation has a broker");
-    for queue in ["landfall.snapshot", "landfall.transfer", "landfall.import", "landfall.support"] {
+    for queue in QUEUES {
         rabbitmq.ctl(&["delete_queue", queue]).await?;
     }
 
