@@ -73,6 +73,10 @@ impl Queue for MemoryQueue {
         Ok(Box::new(MemoryConsumer { lane, hand: Arc::new(Semaphore::new(1)) }))
     }
 
+    fn is_serving(&self) -> bool {
+        true
+    }
+
     fn epoch(&self) -> u64 {
         self.epoch
     }

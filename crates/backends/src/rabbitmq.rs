@@ -9,7 +9,7 @@ mod publisher;
 mod ward;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ErrorKind};
 use secrecy::SecretString;
 
-use self::consumer::RabbitConsumer;
+use self::consumer::{Presence, RabbitConsumer};
 use self::link::{Connector, Link};
 use self::publisher::Publisher;
 use self::ward::Ward;
@@ -57,6 +57,7 @@ pub struct RabbitQueue {
     wards: Wards,
     publisher: Publisher,
     consuming: Link,
+    consumers: Mutex<Vec<Presence>>,
 }
 
 impl RabbitQueue {
@@ -69,7 +70,12 @@ impl RabbitQueue {
             publisher: Publisher::new(publishing, wards.clone(), options.publish_limit),
             consuming: Link::new(options, "consuming")?,
             wards,
+            consumers: Mutex::default(),
         })
+    }
+
+    fn consumers(&self) -> MutexGuard<'_, Vec<Presence>> {
+        self.consumers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends both connections in an orderly way. Publishes and consumers that are left wait in vain.
@@ -85,7 +91,16 @@ impl Queue for RabbitQueue {
     }
 
     async fn consume(&self, queue: QueueName) -> Result<Box<dyn Consumer>, QueueError> {
-        Ok(Box::new(RabbitConsumer::start(self.consuming.clone(), Arc::clone(self.wards.of(queue)))))
+        let ward = Arc::clone(self.wards.of(queue));
+        let (consumer, presence) = RabbitConsumer::start(self.consuming.clone(), ward);
+        let mut consumers = self.consumers();
+        consumers.retain(|consumer| !consumer.is_over());
+        consumers.push(presence);
+        Ok(Box::new(consumer))
+    }
+
+    fn is_serving(&self) -> bool {
+        self.consumers().iter().all(|consumer| consumer.is_over() || consumer.is_connected())
     }
 
     /// Quorum queues outlive the broker: what was published is there.

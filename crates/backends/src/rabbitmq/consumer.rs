@@ -1,6 +1,6 @@
 //! Consuming: a task of its own keeps each consumer subscribed, whether or not anybody waits for a message.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -55,12 +55,13 @@ impl Shared {
 }
 
 impl RabbitConsumer {
-    pub(super) fn start(link: Link, ward: Arc<Ward>) -> Self {
+    pub(super) fn start(link: Link, ward: Arc<Ward>) -> (Self, Presence) {
         let shared = Arc::new(Shared::default());
         let stop = CancellationToken::new();
         let subscription = Subscription { link, ward, shared: Arc::clone(&shared), stop: stop.clone() };
         tokio::spawn(subscription.run());
-        Self { shared, _stop_on_drop: stop.drop_guard() }
+        let presence = Presence { shared: Arc::downgrade(&shared), stop: stop.clone() };
+        (Self { shared, _stop_on_drop: stop.drop_guard() }, presence)
     }
 }
 
@@ -78,6 +79,25 @@ impl Consumer for RabbitConsumer {
 
     fn is_connected(&self) -> bool {
         self.shared.state().is_consuming
+    }
+}
+
+/// Tells of a consumer that its owner keeps.
+#[derive(Debug)]
+pub(super) struct Presence {
+    shared: Weak<Shared>,
+    stop: CancellationToken,
+}
+
+impl Presence {
+    /// Whether the consumer is wanted no more.
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.is_cancelled() || self.shared.strong_count() == 0
+    }
+
+    /// Whether it would receive a message now.
+    pub(super) fn is_connected(&self) -> bool {
+        self.shared.upgrade().is_some_and(|shared| shared.state().is_consuming)
     }
 }
 

@@ -36,12 +36,14 @@ async fn a_killed_broker_loses_nothing_confirmed_and_both_sides_are_back_within_
 
     server.daemon.kill9().unwrap();
     eventually("the consumer notices", async || Ok((!consumer.is_connected()).then_some(()))).await.unwrap();
+    assert!(!queue.is_serving());
     server.restart().await.unwrap();
     let back = Instant::now();
     queue.publish(IMPORT, b"after").await.unwrap();
     confirmed.insert(b"after".to_vec());
     eventually("the consumer is back", async || Ok(consumer.is_connected().then_some(()))).await.unwrap();
     assert!(back.elapsed() < Duration::from_secs(8), "back after {:?}", back.elapsed());
+    assert!(queue.is_serving());
 
     held.ack().await; // Of another connection: harmless, and the message comes again.
     let mut seen = BTreeSet::new();
@@ -127,7 +129,9 @@ async fn without_a_broker_publishing_ends_at_its_limit_and_a_consumer_waits() {
     assert!(begun.elapsed() < Duration::from_secs(3));
     let mut consumer = queue.consume(IMPORT).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(500), consumer.next()).await.is_err());
-    assert!(!consumer.is_connected());
+    assert!(!consumer.is_connected() && !queue.is_serving());
+    drop(consumer);
+    assert!(queue.is_serving(), "who consumes nothing misses nothing");
 }
 
 #[tokio::test]

@@ -67,13 +67,15 @@ impl Health {
     }
 }
 
-/// Ready is who can do its work now: it does not drain, and the store and the queue answer.
+/// Ready is who can do its work now: it does not drain, the store and the queue answer, and messages would be received.
 async fn readyz(State(state): State<Checked>) -> Response {
     let store = state.parts.records.store().clone();
     let queue = state.parts.queue.clone();
     let (store, queue) = tokio::join!(
         tokio::time::timeout(CHECK_TIME, async move { store.check().await.is_ok() }),
-        tokio::time::timeout(CHECK_TIME, async move { queue.depth(QueueName::Support).await.is_ok() }),
+        tokio::time::timeout(CHECK_TIME, async move {
+            queue.depth(QueueName::Support).await.is_ok() && queue.is_serving()
+        }),
     );
     let (store, queue, draining) =
         (store.unwrap_or(false), queue.unwrap_or(false), state.shutdown.is_cancelled());

@@ -28,6 +28,9 @@ pub trait Queue: Send + Sync + std::fmt::Debug {
     /// Opens a consumer that holds at most one unacked message at a time.
     async fn consume(&self, queue: QueueName) -> Result<Box<dyn Consumer>, QueueError>;
 
+    /// Whether each consumer that is open would receive a message now. A role of which one would not is not ready.
+    fn is_serving(&self) -> bool;
+
     /// Changes whenever messages that were published before may be gone as a matter of course (an in-process queue
     /// after a restart). Entries published under another epoch are due again at once.
     fn epoch(&self) -> u64;
