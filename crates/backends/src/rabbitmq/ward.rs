@@ -36,7 +36,7 @@ const ELECTION_LIMIT: Duration = Duration::from_secs(20);
 /// A queue without a leader is deleted by force after 5 s.
 const REBUILD_LIMIT: Duration = Duration::from_secs(20);
 /// Many processes see a queue fail at once; the first to ask repairs it, and the others find it well.
-const SPREAD: Duration = Duration::from_millis(500);
+const SPREAD: Duration = Duration::from_secs(1);
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
 /// How long consumers leave a queue alone that cannot be helped: each try costs all of them their connection.
 const REST: Duration = Duration::from_secs(5);
@@ -59,6 +59,8 @@ struct State {
     trusted_until: Option<Instant>,
     rests_until: Option<Instant>,
     repaired: Option<Instant>,
+    /// Attempts to rebuild it that failed, in a row.
+    not_rebuilt: u32,
 }
 
 /// What an examination came to.
@@ -114,7 +116,8 @@ impl Ward {
 
     /// Says that the queue did what it is for.
     pub(super) fn well(&self) {
-        self.state().failures = 0;
+        let mut state = self.state();
+        (state.failures, state.not_rebuilt) = (0, 0);
     }
 
     /// Returns when there is no reason to leave this queue alone.
@@ -211,17 +214,32 @@ impl Ward {
                     "rebuilt a queue that could serve nobody any more; its tickets are published again"
                 );
             }
-            Err(error) => {
-                tracing::error!(
-                    queue.name = %self.name,
-                    error = &error as &dyn std::error::Error,
-                    wreck = wreck.as_str(),
-                    "a queue can serve nobody any more and cannot be rebuilt from here; run `rabbitmqctl delete_queue {}`",
-                    self.name,
-                );
-                self.let_rest(REST);
-            }
+            Err(error) => self.not_rebuilt(wreck, &error),
         }
+    }
+
+    /// Two processes that rebuild a queue in the same moment get in each other's way once; only a second failure in a
+    /// row needs a person.
+    fn not_rebuilt(&self, wreck: Wreck, error: &WardError) {
+        let error: &dyn std::error::Error = error;
+        let times = {
+            let mut state = self.state();
+            state.not_rebuilt = state.not_rebuilt.saturating_add(1);
+            state.not_rebuilt
+        };
+        if times == 1 {
+            let (queue, wreck) = (&self.name, wreck.as_str());
+            tracing::warn!(queue.name = %queue, wreck, error, "a queue was not rebuilt; looking again");
+            return self.let_rest(SPREAD);
+        }
+        tracing::error!(
+            queue.name = %self.name,
+            wreck = wreck.as_str(),
+            error,
+            "a queue can serve nobody any more and cannot be rebuilt from here; run `rabbitmqctl delete_queue {}`",
+            self.name,
+        );
+        self.let_rest(REST);
     }
 
     async fn rebuild(&self) -> Result<(), WardError> {
