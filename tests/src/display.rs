@@ -25,6 +25,11 @@ pub async fn follow(api: &Api, id: &str, limit: Duration) -> Result<(Value, Timi
     loop {
         let migration = api.migration(id).await?;
         let state = state_of(&migration)?;
+        if state == "succeeded" {
+            timings.push((phase, phase_began.elapsed()));
+            bar.finish_and_clear();
+            return Ok((migration, timings));
+        }
         let (now_in, line, percent) = describe(&state, &migration);
         if now_in != phase {
             if !phase.is_empty() {
@@ -33,11 +38,6 @@ pub async fn follow(api: &Api, id: &str, limit: Duration) -> Result<(Value, Timi
             (phase, phase_began) = (now_in, Instant::now());
         }
         show(&bar, &line, percent);
-        if state == "succeeded" {
-            timings.push((phase, phase_began.elapsed()));
-            bar.finish_and_clear();
-            return Ok((migration, timings));
-        }
         let goes_on = ["awaiting_source", "queued", "running", "paused"].contains(&state.as_str());
         ensure!(goes_on, "the migration is {state}: {migration}");
         ensure!(began.elapsed() < limit, "the migration is still {state} after {limit:?}: {migration}");
