@@ -299,7 +299,13 @@ const BROKEN: [&str; 3] = [
     "<b>Fatal error</b>:",
 ];
 
+/// What a page's fault is called that still is the closed door, out of PHP's cache.
+const STILL_CLOSED: &str = "the closed door is still there";
+
 fn fault(page: Page, answer: &Answer) -> Option<String> {
+    if answer.is_our_door {
+        return Some(STILL_CLOSED.to_owned());
+    }
     if let Some(text) = BROKEN.iter().find(|text| answer.body.contains(**text)) {
         return Some(format!("the page says {text:?}"));
     }
@@ -319,13 +325,14 @@ fn fault(page: Page, answer: &Answer) -> Option<String> {
 }
 
 /// Why a site counts as dead; none where it lives. A site owner may have switched REST off, hide the form to log in or
-/// show a page of their own with status 503 to visitors: one of front page and login that is as it should be is a
-/// sign of life, but no error of PHP or of the database may be in sight.
+/// show a page of their own with status 503 to visitors (our closed door is not theirs): one of front page and login that
+/// is as it should be is a sign of life, but no error of PHP or of the database may be in sight.
 pub fn dead_because(probes: &[PageProbe]) -> Option<String> {
     let faults: Vec<&PageProbe> = probes.iter().filter(|probe| probe.fault.is_some()).collect();
     let is_broken = |probe: &&&PageProbe| {
         let text = probe.fault.as_deref().unwrap_or_default();
-        text.starts_with("the page says")
+        text == STILL_CLOSED
+            || text.starts_with("the page says")
             || text == "WordPress wants to be installed"
             || probe.status == Some(500)
     };
@@ -363,6 +370,14 @@ mod tests {
         let home = probe(Page::Home, 503, "coming soon");
         let rest = probe(Page::Rest, 401, "");
         assert_eq!(dead_because(&[home, login, rest]), None);
+    }
+
+    #[test]
+    fn our_closed_door_is_no_page_of_the_site() {
+        let login = probe(Page::Login, 200, "<form id=loginform>");
+        let closed = Answer { is_our_door: true, ..answer(503, "One moment") };
+        let home = PageProbe { fault: fault(Page::Home, &closed), ..probe(Page::Home, 503, "") };
+        assert_eq!(dead_because(&[home, login]).unwrap(), "u: the closed door is still there");
     }
 
     #[test]

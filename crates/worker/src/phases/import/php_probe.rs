@@ -49,7 +49,8 @@ pub(super) fn stale_for(known: Option<&PhpFacts>) -> Duration {
         Some(_) => 0,
         None => REVALIDATE_DEFAULT_S,
     };
-    Duration::from_secs(seconds.min(REVALIDATE_MAX_S)) + Duration::from_millis(500)
+    // opcache counts in whole seconds, so it may look one later; and some time has to be left for seeing it.
+    Duration::from_secs(seconds.min(REVALIDATE_MAX_S)) + Duration::from_millis(1500)
 }
 
 /// Asks the destination's PHP; none where it does not answer, as before a first site: then the closed door itself must
