@@ -6,7 +6,7 @@ CARGO ?= scripts/with-cargo cargo
 BACKENDS ?= embedded
 PROFILE ?= demo
 
-.PHONY: help demo test bench bench-memory setup-demo setup-test lint unit docs plugin-test
+.PHONY: help demo test faults bench bench-memory setup-demo setup-test lint unit docs plugin-test
 
 help: ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,10 @@ bench: setup-demo ## A medium site, by Landfall and by hand, in one run
 bench-memory: setup-demo ## Peak memory of workers with two busy slots, ordinary and heavy sites
 	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins
 	target/debug/landfall-bench memory
+
+faults: setup-demo ## Workers killed and frozen, queues deleted, servers restarted: 25 min (CASES="kills cut-over sleepers servers writes")
+	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins
+	target/debug/landfall-faults $(CASES)
 
 docs: ## Write the generated pages again (error codes)
 	UPDATE_DOCS=1 $(CARGO) test --locked -p landfall-common --test error_pages

@@ -79,42 +79,36 @@ pub async fn prepare_as(
     destination: &Destination,
     reach: Reach,
 ) -> Result<(Journey, String)> {
-    let owner_token = operator
-        .post(
-            "/v1/machine-tokens",
-            &json!({
-                "name": "the owner's", "owner_email": "owner@example.org", "role": "owner",
-            }),
-        )
-        .await?
-        .success()?;
+    let spec = destination_spec(destination, reach)?;
+    prepare_to(name, operator, source, spec, credentials(destination)).await
+}
+
+/// As [`prepare_as`], with a destination as `POST /v1/sites` takes it.
+pub async fn prepare_to(
+    name: &str,
+    operator: &Api,
+    source: &Source,
+    destination: Value,
+    credentials: Value,
+) -> Result<(Journey, String)> {
+    let owner_token = json!({ "name": "the owner's", "owner_email": "owner@example.org", "role": "owner" });
+    let owner_token = operator.post("/v1/machine-tokens", &owner_token).await?.success()?;
     let token = text_of(&owner_token, "token")?;
     let owner = operator.with_token(&token);
-    let site = owner
-        .post(
-            "/v1/sites",
-            &json!({
-                "name": name,
-                "destination": destination_spec(destination, reach)?,
-                "credentials": credentials(destination),
-            }),
-        )
-        .await?
-        .success()?;
-    let site = text_of(&site, "id")?;
-    let migration = owner
-        .post(
-            "/v1/migrations",
-            &json!({
-                "site": site,
-                "source": { "kind": "wordpress", "url": source.site.url },
-                "options": { "overwrite": true },
-            }),
-        )
-        .await?
-        .success()?;
-    let migration = text_of(&migration, "id")?;
+    let site = json!({ "name": name, "destination": destination, "credentials": credentials });
+    let site = text_of(&owner.post("/v1/sites", &site).await?.success()?, "id")?;
+    let migration = submit(&owner, &site, source).await?;
     Ok((Journey { site, name: name.to_owned(), migration, owner }, token))
+}
+
+/// Creates a migration to that site, which waits for its source; its id.
+pub async fn submit(owner: &Api, site: &str, source: &Source) -> Result<String> {
+    let body = json!({
+        "site": site,
+        "source": { "kind": "wordpress", "url": source.site.url },
+        "options": { "overwrite": true },
+    });
+    text_of(&owner.post("/v1/migrations", &body).await?.success()?, "id")
 }
 
 /// Installs the plugin that the API hands out, and fills in its page in wp-admin as the owner does.

@@ -4,6 +4,8 @@
 pub mod api;
 pub mod bench;
 pub mod display;
+pub mod faults;
 pub mod installation;
 pub mod journey;
+pub mod stage;
 pub mod watcher;

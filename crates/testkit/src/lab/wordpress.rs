@@ -202,10 +202,14 @@ impl WordPressSite {
     }
 
     /// What a site owner does: logs in, opens the plugin's page, pastes the token and the site's name, and clicks
-    /// Migrate. Returns the page that the click leads to; its notices say what went wrong.
+    /// Migrate; where an earlier migration is over, "Migrate again" before. Returns the page that the click leads to; its
+    /// notices say what went wrong.
     pub async fn start_migration_through_plugin(&self, token: &str, site: &str) -> Result<Page> {
         let browser = self.admin().await?;
-        let page = browser.get(PLUGIN_PAGE).await?;
+        let mut page = browser.get(PLUGIN_PAGE).await?;
+        if page.form_with("landfall_token").is_err() {
+            page = browser.submit(&page, &page.form_with("landfall_do")?).await?;
+        }
         let mut form = page.form_with("landfall_token")?;
         form.fill("landfall_token", token);
         ensure!(form.fill("landfall_site", site), "the plugin's form has no field for the site's name");

@@ -256,6 +256,8 @@ impl Slot {
                 }
             }
         }
+        // A step that fails because another worker took its destination over finds its lease gone as well.
+        self.tell_fenced(migration, lease).await;
     }
 
     /// A line in the timeline for a worker that found its lease gone. Best effort: the lease's expiry is there already.
