@@ -22,7 +22,7 @@ async fn a_site_arrives_equal_through_kills_while_visitors_watch() -> Result<()>
     let mut stage = Stage::set(Backends::Servers, 0).await?;
     let watcher = stage.watch()?;
     let journey = stage.begin(Reach::Sftp).await?;
-    stage.kill_in_turn(KILLS, |_| ()).await?;
+    stage.kill_in_turn(KILLS).await?;
     journey.owner.wait_for(&journey.migration, &["succeeded"], LIMIT).await?;
     let seen = watcher.finish().await?;
     ensure!(seen.mixtures.is_empty(), "visitors saw {:#?}", seen.mixtures);

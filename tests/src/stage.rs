@@ -100,18 +100,23 @@ impl Stage {
     }
 
     /// Starts one worker after the other, each of which kills itself at its point, and then one that does not.
-    /// A point is `import.part_loaded`, or with `@3` at its third hit in the worker's life. `after_death` is called with the number of points passed.
-    pub async fn kill_in_turn(&mut self, points: &[&str], mut after_death: impl FnMut(usize)) -> Result<()> {
-        for (passed, point) in (1..).zip(points) {
-            self.start_worker("worker-1", &armed(point, "kill"))?;
-            let worker = self.landfall.process("worker-1")?;
-            let status = worker.wait(DEATH_LIMIT).await?;
-            let last_words = worker.log_tail();
-            let meant = !status.success() && last_words.contains("kills itself at a failpoint");
-            ensure!(meant, "the worker was to kill itself at {point}, but: {status}\n{last_words}");
-            after_death(passed);
+    pub async fn kill_in_turn(&mut self, points: &[&str]) -> Result<()> {
+        for point in points {
+            self.kill_at(point).await?;
         }
         self.start_worker("worker-1", "")
+    }
+
+    /// Starts a worker and waits until it has killed itself at this point: `import.part_loaded`, or with `@3` at the third
+    /// hit in its life.
+    pub async fn kill_at(&mut self, point: &str) -> Result<()> {
+        self.start_worker("worker-1", &armed(point, "kill"))?;
+        let worker = self.landfall.process("worker-1")?;
+        let status = worker.wait(DEATH_LIMIT).await?;
+        let last_words = worker.log_tail();
+        let is_meant = !status.success() && last_words.contains("kills itself at a failpoint");
+        ensure!(is_meant, "the worker was to kill itself at {point}, but: {status}\n{last_words}");
+        Ok(())
     }
 
     /// Waits until the worker of that name has stopped itself at a failpoint.

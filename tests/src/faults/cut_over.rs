@@ -18,7 +18,7 @@ pub(super) async fn run(scene: &mut Scene, table: &mut Table) -> Result<()> {
     for pair in PAIRS {
         let began = Instant::now();
         let show = scene.begin().await?;
-        scene.stage.kill_in_turn(pair, |_| ()).await?;
+        scene.stage.kill_in_turn(pair).await?;
         let (journey, seen) = scene.arrive(show).await?;
         ensure_lost(&journey, pair.len()).await?;
         let outcome = format!("equal; visitors saw 503 for {:.1} s", seen.window.as_secs_f64());

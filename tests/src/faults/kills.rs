@@ -3,11 +3,12 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use super::meter::Bytes;
 use super::scene::{Scene, ensure_lost};
-use super::table::Table;
+use super::table::{Table, mib};
 
 /// The mark: a kill costs at most so many bytes.
 const AGAIN_MAX: i64 = 32 << 20;
@@ -43,14 +44,19 @@ pub(super) async fn run(scene: &mut Scene, table: &mut Table) -> Result<()> {
     let disturbed = arrive_through(scene, table, KILLS).await?;
     table.note(&format!("{} kills, equal to the source in the end", KILLS.len()));
     let again = disturbed.since(undisturbed);
-    table.bytes("sent again, in all", again, began.elapsed());
+    table.bytes("sent again, in all", again, None, began.elapsed());
     let kills = Bytes {
         source: kills_in(&["snapshot."]),
         files: kills_in(&["transfer."]),
         rows: kills_in(&["import.before_part_committed", "import.part_loaded"]),
     };
     let each = again.over(kills);
-    table.bytes("sent again, by each kill of that way", each, began.elapsed() / KILLS.len() as u32);
+    table.note(&format!(
+        "each kill that had to do with it, on average: {:.1} of the source, {:.1} to SFTP, {:.1} to db MiB",
+        mib(each.source),
+        mib(each.files),
+        mib(each.rows)
+    ));
     for (way, bytes) in [("source", each.source), ("SFTP", each.files), ("database", each.rows)] {
         ensure!(bytes <= AGAIN_MAX, "{way}: each kill costs {bytes} bytes, more than {AGAIN_MAX}");
     }
@@ -64,29 +70,29 @@ fn kills_in(points: &[&str]) -> i64 {
 
 /// One migration through these kills, to the end and back again; the bytes that it took.
 async fn arrive_through(scene: &mut Scene, table: &mut Table, kills: &[&str]) -> Result<Bytes> {
-    let (mut before, mut began) = (scene.meters.read()?, Instant::now());
-    let first = before;
+    let first = scene.meters.read()?;
     let show = scene.begin().await?;
-    let Scene { stage, meters, .. } = scene;
-    let mut unread = Ok(());
-    stage
-        .kill_in_turn(kills, |passed| match meters.read() {
-            Ok(now) => {
-                table.bytes(
-                    &format!("until kill -9 at {}", kills[passed - 1]),
-                    now.since(before),
-                    began.elapsed(),
-                );
-                (before, began) = (now, Instant::now());
-            }
-            Err(error) => unread = Err(error),
-        })
-        .await?;
-    unread?;
+    let (mut before, mut began, mut copied) = (first, Instant::now(), 0);
+    for kill in kills {
+        scene.stage.kill_at(kill).await?;
+        let now = scene.meters.read()?;
+        let life = now.since(before);
+        let mut lost = None;
+        if kill.starts_with("snapshot.") {
+            let checkpointed = checkpointed(scene, &show.journey.migration).await?;
+            lost = Some((life.source - (checkpointed - copied)).max(0));
+            copied = checkpointed;
+        }
+        table.bytes(&format!("until kill -9 at {kill}"), life, lost, began.elapsed());
+        let lost = lost.unwrap_or_default();
+        ensure!(lost <= AGAIN_MAX, "the kill at {kill} costs {lost} bytes, more than {AGAIN_MAX}");
+        (before, began) = (now, Instant::now());
+    }
+    scene.stage.start_worker("worker-1", "")?;
     let (journey, seen) = scene.arrive(show).await?;
     let now = scene.meters.read()?;
     let name = if kills.is_empty() { "an undisturbed run" } else { "until its end" };
-    table.bytes(name, now.since(before), began.elapsed());
+    table.bytes(name, now.since(before), None, began.elapsed());
     table.note(&format!(
         "visitors: {} old, {} 503 ({:.1} s), {} new, none else",
         seen.old,
@@ -97,4 +103,16 @@ async fn arrive_through(scene: &mut Scene, table: &mut Table, kills: &[&str]) ->
     ensure_lost(&journey, kills.len()).await?;
     scene.undo(&journey).await?;
     Ok(now.since(first))
+}
+
+/// Bytes of files and rows that the newest checkpoint of a snapshot stands behind. Nothing is compressed on its way
+/// from the source, so that bytes on the wire are these and some overhead.
+async fn checkpointed(scene: &Scene, migration: &str) -> Result<i64> {
+    let redis = scene.stage.landfall.redis.as_ref().context("this installation has a Redis")?;
+    let key = format!("{{landfall}}:document:checkpoint/{migration}");
+    let cursor: Value = serde_json::from_str(&redis.cli(&["HGET", &key, "body"]).await?)
+        .context("a snapshot's checkpoint")?;
+    let totals = &cursor["totals"];
+    let bytes = |name: &str| totals[name].as_i64().with_context(|| format!("the checkpoint has no {name}"));
+    Ok(bytes("file_bytes")? + bytes("row_bytes")?)
 }

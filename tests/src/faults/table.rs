@@ -30,10 +30,11 @@ impl Table {
         self.add(format!("  {fault:<44} {:>6.1} s  {outcome}", took.as_secs_f64()));
     }
 
-    /// As [`Table::row`], with bytes.
-    pub(super) fn bytes(&mut self, fault: &str, bytes: Bytes, took: Duration) {
+    /// As [`Table::row`], with bytes; `lost` are those that the checkpoint does not stand behind.
+    pub(super) fn bytes(&mut self, fault: &str, bytes: Bytes, lost: Option<i64>, took: Duration) {
+        let lost = lost.map_or(String::new(), |lost| format!("  {:>5.1} lost", mib(lost)));
         self.add(format!(
-            "  {fault:<44} {:>6.1} s  {:>8.1} {:>8.1} {:>8.1} MiB",
+            "  {fault:<44} {:>6.1} s  {:>8.1} {:>8.1} {:>8.1} MiB{lost}",
             took.as_secs_f64(),
             mib(bytes.source),
             mib(bytes.files),

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::daemon::Daemon;
 use super::guardian::Guardian;
 use super::ports::{address, free_port};
+use super::{Tool, run};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
@@ -42,6 +43,13 @@ impl Redis {
     /// `redis://127.0.0.1:PORT/`.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Runs `redis-cli` with these arguments against this server and returns what it prints, as it is.
+    pub async fn cli(&self, arguments: &[&str]) -> Result<String> {
+        let mut client = Tool::new("redis-cli");
+        client.args(["-h", "127.0.0.1", "--raw", "-p", &self.port.to_string()]).args(arguments);
+        run(&mut client).await
     }
 
     /// Starts it again on the same data and port, killing it first where it still runs.
