@@ -153,6 +153,21 @@ impl Api {
     }
 }
 
+/// Asks again and again whether something holds, at most for `limit`, and not so often that the API's limit of requests
+/// is reached.
+pub async fn until<F, R>(what: &str, limit: Duration, mut is_so: F) -> Result<()>
+where
+    F: FnMut() -> R,
+    R: Future<Output = bool>,
+{
+    let deadline = Instant::now() + limit;
+    while !is_so().await {
+        ensure!(Instant::now() < deadline, "{what}: not within {limit:?}");
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
 /// The messages of events.
 pub fn messages(events: &[Value]) -> Vec<String> {
     events.iter().filter_map(|event| event["message"].as_str().map(str::to_owned)).collect()

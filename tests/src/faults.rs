@@ -58,7 +58,7 @@ pub async fn run(wanted: &[String]) -> Result<()> {
         let began = Instant::now();
         if let Err(error) = play(case, &mut scene, &mut table).await {
             table.row(case.name(), "FAILED", began.elapsed());
-            println!("{error:?}");
+            println!("{error:#}");
             failed.push(case.name());
             // What a failed case left is no ground for the next one.
             scene = None;

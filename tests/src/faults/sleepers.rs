@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use landfall_testkit::lab::wait_until;
 use tokio::process::Command;
 
 use super::scene::{LIMIT, Scene, count, ensure_lost};
 use super::table::Table;
+use crate::api::until;
 use crate::journey::Journey;
 use crate::stage::armed;
 
@@ -79,7 +79,7 @@ async fn woken_in_the_midst(scene: &mut Scene, table: &mut Table) -> Result<()> 
 }
 
 async fn until_fenced(journey: &Journey, times: usize) -> Result<()> {
-    wait_until("the sleeper is fenced", FENCED_LIMIT, || async {
+    until("the sleeper is fenced", FENCED_LIMIT, || async {
         count(journey, "fenced").await.is_ok_and(|fenced| fenced >= times)
     })
     .await
@@ -87,7 +87,7 @@ async fn until_fenced(journey: &Journey, times: usize) -> Result<()> {
 
 /// Waits until a slice was claimed behind the expiry of that number.
 async fn until_taken_over(journey: &Journey, expiry: usize) -> Result<()> {
-    wait_until("another worker takes over", TAKE_OVER_LIMIT, || async {
+    until("another worker takes over", TAKE_OVER_LIMIT, || async {
         let Ok(events) = journey.owner.events(&journey.migration).await else { return false };
         let mut expiries = (0..).zip(&events).filter(|(_, event)| event["kind"] == "lease_expired");
         let Some((at, _)) = expiries.nth(expiry - 1) else { return false };
@@ -109,8 +109,9 @@ async fn leftovers(scene: &Scene) -> Result<(String, String)> {
     let home = destination.site.docroot.parent().context("the document root has a parent")?;
     let listed = Command::new("find").arg(home).args(["-printf", "%P %y %s %T@\\n"]).output().await?;
     ensure!(listed.status.success(), "find: {}", String::from_utf8_lossy(&listed.stderr));
-    let mut files: Vec<&str> =
-        std::str::from_utf8(&listed.stdout).context("names of the seeder are UTF-8")?.lines().collect();
+    // The seeder's names are not all UTF-8.
+    let listed = String::from_utf8_lossy(&listed.stdout);
+    let mut files: Vec<&str> = listed.lines().collect();
     files.sort_unstable();
     let database = &destination.site.database.database;
     let tables = destination.mariadb.sql(&format!("SHOW FULL TABLES FROM `{database}`")).await?;

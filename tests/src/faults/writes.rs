@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::until;
 use crate::installation::Backends;
 use crate::journey::Reach;
 use crate::stage::Stage;
@@ -25,16 +26,11 @@ pub async fn a_site_arrives_while_it_is_written_to() -> Result<Vec<String>> {
     };
     let migrate = async {
         let journey = stage.begin(Reach::Local).await?;
-        let sealed = async {
-            loop {
-                let events = journey.owner.events(&journey.migration).await?;
-                if events.iter().any(|event| event["kind"] == "phase_done") {
-                    return anyhow::Ok(());
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, sealed).await.context("the snapshot is sealed in time")??;
+        until("the snapshot is sealed", LIMIT, || async {
+            let events = journey.owner.events(&journey.migration).await.unwrap_or_default();
+            events.iter().any(|event| event["kind"] == "phase_done")
+        })
+        .await?;
         copied.cancel();
         journey.owner.wait_for(&journey.migration, &["succeeded"], LIMIT).await?;
         anyhow::Ok(journey)
