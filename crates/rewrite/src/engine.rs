@@ -1,11 +1,13 @@
 //! One value from end to end: what kind of text it is, and what is changed in it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base64_runs;
 use crate::column::ColumnRule;
 use crate::edits::{Cause, Edits};
+use crate::encoded;
 use crate::json;
 use crate::literal::{Change, Found, Matches, Rules};
 use crate::map::{BadMap, Base64Rule, RewriteMap};
@@ -106,6 +108,8 @@ pub(crate) struct Run<'r, 'v> {
     pub(crate) damaged: u64,
     /// How many more times something within a text may be opened.
     pub(crate) layers: u32,
+    /// Serialized strings in a foreign spelling that are still ahead, the next one last; none before they are looked for.
+    encoded: Option<Vec<Range<usize>>>,
 }
 
 pub(crate) struct Outcome {
@@ -117,7 +121,7 @@ impl<'r, 'v> Run<'r, 'v> {
     /// `None` if no source occurs: nothing needs to be read then.
     pub(crate) fn start(rules: &'r Rules, text: &'v [u8], layers: u32) -> Option<Self> {
         let matches = Matches::start(rules, text, layers)?;
-        Some(Self { rules, text, matches, edits: Edits::default(), damaged: 0, layers })
+        Some(Self { rules, text, matches, edits: Edits::default(), damaged: 0, layers, encoded: None })
     }
 
     /// Reads the whole buffer as one value.
@@ -160,7 +164,10 @@ impl<'r, 'v> Run<'r, 'v> {
             Plain::Leave => self.leave(end),
             Plain::Rewrite => {
                 while let Some(found) = self.matches.take_before(end) {
-                    if found.range.end <= end {
+                    if let Some(behind) = self.encoded_around(found.range.start) {
+                        self.damaged += 1;
+                        self.matches.skip_to(behind);
+                    } else if found.range.end <= end {
                         self.replace(found);
                     }
                 }
@@ -172,6 +179,20 @@ impl<'r, 'v> Run<'r, 'v> {
     pub(crate) fn leave(&mut self, end: usize) {
         self.damaged += u64::from(self.matches.starts_before(end));
         self.matches.skip_to(end);
+    }
+
+    /// The end of the serialized string in a foreign spelling that `at` lies in.
+    fn encoded_around(&mut self, at: usize) -> Option<usize> {
+        let text = self.text;
+        let ahead = self.encoded.get_or_insert_with(|| {
+            let mut strings = encoded::strings(text);
+            strings.reverse();
+            strings
+        });
+        while ahead.last().is_some_and(|string| string.end <= at) {
+            ahead.pop();
+        }
+        ahead.last().filter(|string| string.contains(&at)).map(|string| string.end)
     }
 
     fn replace(&mut self, found: Found) {

@@ -29,6 +29,7 @@ mod base64_runs;
 mod boundaries;
 mod column;
 mod edits;
+mod encoded;
 mod engine;
 mod json;
 mod literal;

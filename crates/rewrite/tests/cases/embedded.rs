@@ -139,3 +139,22 @@ fn payloads_of_an_unknown_format_are_left() {
     check(site_map(), &[(value, None)]);
     assert_eq!(stats_of(site_map(), value).damaged_left, 1);
 }
+
+#[test]
+fn serialized_strings_in_a_foreign_spelling_are_left_and_counted() {
+    let html = "<p data-x=\"a:1:{s:1:&quot;u&quot;;s:19:&quot;https://example.com&quot;;}\"><a href=\"https://example.com/\">";
+    let moved = html.replace("href=\"https://example.com/", "href=\"https://new-site.test/");
+    let moved: &'static str = moved.leak();
+    check(
+        site_map(),
+        &[
+            (html, Some(moved)),
+            ("s%3A19%3A%22https%3A%2F%2Fexample.com%22%3B", None),
+            (
+                "{&quot;url&quot;:&quot;https://example.com&quot;}",
+                Some("{&quot;url&quot;:&quot;https://new-site.test&quot;}"),
+            ),
+        ],
+    );
+    assert_eq!(stats_of(site_map(), html).damaged_left, 1);
+}
