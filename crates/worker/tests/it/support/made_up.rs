@@ -94,11 +94,12 @@ impl MadeUp {
         self.tables.push(MadeTable { table, rows });
     }
 
-    fn change(&self, path: &SitePath, changes: u32) -> bool {
+    /// The stamp that the file has now, and whether it changes while it is read: its stamp is another one then.
+    fn change(&self, path: &SitePath, changes: u32) -> (String, bool) {
         let mut changed = self.changed.lock().unwrap();
         let times = changed.entry(path.clone()).or_default();
         *times += 1;
-        *times <= changes
+        if *times <= changes { (format!("before change {times}"), true) } else { ("same".to_owned(), false) }
     }
 }
 
@@ -199,17 +200,18 @@ impl Reader {
             self.events.push_back(FileEvent::Problem { path, kind });
             return;
         }
-        let offset = if request.stamp.as_deref() == Some("same") { request.offset } else { 0 };
+        let (stamp, is_changing) = self.source.0.change(&path, file.changes);
+        let offset = if request.stamp.as_ref() == Some(&stamp) { request.offset } else { 0 };
         self.events.push_back(FileEvent::Begin {
             path: path.clone(),
             size: file.contents.len() as u64,
             mtime: file.entry.mtime,
             mode: file.entry.mode,
             offset,
-            stamp: "same".to_owned(),
+            stamp,
         });
         let rest = file.contents.slice(usize::try_from(offset).unwrap()..);
-        if self.source.0.change(&path, file.changes) {
+        if is_changing {
             for piece in rest[..rest.len() * 3 / 4].chunks(PIECE) {
                 self.events.push_back(FileEvent::Data(Bytes::from(vec![0xEE; piece.len()])));
             }
