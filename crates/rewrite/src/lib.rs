@@ -28,6 +28,7 @@
 mod base64_runs;
 mod boundaries;
 mod column;
+mod dump;
 mod edits;
 mod encoded;
 mod engine;
@@ -39,6 +40,7 @@ mod spellings;
 mod stats;
 
 pub use column::{ColumnRule, column_rule};
+pub use dump::{DumpOptions, DumpReport, DumpRewriter};
 pub use engine::Rewriter;
 pub use map::{BadMap, Base64Rule, RewriteMap};
 pub use stats::Stats;
