@@ -1,6 +1,7 @@
 //! The command line. What a command does is in [`crate::commands`]; this is only its form.
 
 mod migrate;
+mod rewrite;
 mod server;
 mod site;
 
@@ -13,6 +14,7 @@ use crate::config::Role;
 use crate::exit::CODES;
 
 pub(crate) use migrate::MigrateArgs;
+pub(crate) use rewrite::{Format, ReportForm, RewriteArgs};
 pub(crate) use server::{DevArgs, WorkerArgs};
 pub(crate) use site::{CreateSiteArgs, CredentialsArgs, SiteCommand};
 
@@ -87,6 +89,8 @@ pub(crate) enum Command {
     /// Create and show sites, and give them credentials.
     #[command(subcommand)]
     Site(Box<SiteCommand>),
+    /// Rewrite addresses and paths in a dump or in one value: standard input to standard output, without a server.
+    Rewrite(RewriteArgs),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod migrate;
 mod report;
+mod rewrite;
 mod site;
 mod status;
 mod steer;
@@ -55,6 +56,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Support(command) => support::run(&client(&global)?, global.output, command).await,
         Command::Token(command) => token::run(&client(&global)?, global.output, command).await,
         Command::Site(command) => site::run(&client(&global)?, global.output, *command).await,
+        Command::Rewrite(args) => rewrite::run(&args),
         Command::Plugin { file } => plugin(&client(&global)?, &file).await,
     }
 }

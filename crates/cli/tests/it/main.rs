@@ -4,4 +4,5 @@ mod bench;
 mod commands;
 mod configuration;
 mod dev;
+mod rewrite;
 mod support;
