@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use memchr::memmem::Finder;
 
 use crate::engine;
 use crate::literal::{Change, Found, Rules};
@@ -48,6 +49,9 @@ pub(crate) fn find(rules: &Rules, text: &[u8], from: usize, layers: u32) -> Opti
 /// The number of runs that hold a source.
 pub(crate) fn count(rules: &Rules, text: &[u8]) -> u64 {
     let Some(min) = rules.base64_run_min else { return 0 };
+    if !rules.base64_signs.iter().any(|sign| sign.find(text, 0).is_some()) {
+        return 0;
+    }
     let mut seen = 0;
     let mut at = 0;
     while let Some(run) = next_run(text, at, min) {
@@ -55,6 +59,55 @@ pub(crate) fn count(rules: &Rules, text: &[u8]) -> u64 {
         seen += u64::from(decode(text, &run).is_some_and(|plain| rules.occurs_in(&plain)));
     }
     seen
+}
+
+/// What shows that a run of base64 may hold a source.
+#[derive(Debug)]
+pub(crate) enum Sign {
+    /// The digits that a part of every source has, at one of the three places in a group where it may begin.
+    Digits(Finder<'static>),
+    /// A run of at least so many digits.
+    Run(usize),
+}
+
+/// Fewer digits stand in prose as well.
+const SIGN_DIGITS_MIN: usize = 5;
+
+/// The signs of sources that hold at least one of `parts`, letter for letter, and are of at least `shortest` bytes.
+pub(crate) fn signs(parts: &[String], shortest: usize) -> Vec<Sign> {
+    // What holds `www.example.com` holds `example.com`.
+    let is_needed = |part: &String| !parts.iter().any(|other| other != part && part.contains(other.as_str()));
+    let mut needed: Vec<&String> = parts.iter().filter(|part| is_needed(part)).collect();
+    needed.sort();
+    needed.dedup();
+    let digits: Vec<String> = needed.iter().flat_map(|part| (0..3).map(|before| digits_of(part, before))).collect();
+    if digits.iter().any(|digits| digits.len() < SIGN_DIGITS_MIN) {
+        return vec![Sign::any(shortest)];
+    }
+    digits.iter().map(|digits| Sign::Digits(Finder::new(digits).into_owned())).collect()
+}
+
+/// The digits of base64 that a part has in every text, if so many bytes of its first group stand before it.
+fn digits_of(part: &str, before: usize) -> String {
+    let padded = [&[0; 2][..before], part.as_bytes()].concat();
+    let digits = UNPADDED.encode(&padded);
+    // A digit is six bits: those shared with a neighbour are not known.
+    digits[(before * 8).div_ceil(6)..padded.len() * 8 / 6].to_owned()
+}
+
+impl Sign {
+    /// Any run that can hold a source of at least so many bytes.
+    pub(crate) fn any(shortest: usize) -> Self {
+        Self::Run(run_min(shortest))
+    }
+
+    /// The next place from `from` on.
+    pub(crate) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        match self {
+            Self::Digits(digits) => digits.find(text.get(from..)?).map(|offset| from + offset),
+            Self::Run(min) => next_run(text, from, *min).map(|run| run.start),
+        }
+    }
 }
 
 /// `None` if it is not base64, or is cut by an escaped slash, as JSON writes it.

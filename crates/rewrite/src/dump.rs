@@ -5,9 +5,10 @@
 //! too many, a wrong number of values) is left as it is, and reading goes on at the next line that begins like a row or a
 //! statement, so that it does not spoil what follows.
 
+mod batch;
 mod lexer;
 mod literal;
-mod rows;
+mod row;
 mod schema;
 mod statement;
 
@@ -15,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::Rewriter;
 use crate::stats::Stats;
-use lexer::Lexer;
-use statement::Reader;
+use batch::Findings;
+use statement::{Reader, Step};
+
+pub use batch::DumpBatch;
 
 /// The longest row and the longest token, in bytes. What is longer is passed through unread, and counted.
 const HELD_MAX: usize = 1 << 30;
@@ -32,7 +35,7 @@ pub struct DumpOptions {
     pub binary: bool,
 }
 
-/// What was done with one column.
+/// What was done with a dump, or with a stretch of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DumpReport {
     /// Counters by table and column, as the dump names them; columns that the dump does not name have numbers.
@@ -46,6 +49,18 @@ pub struct DumpReport {
 }
 
 impl DumpReport {
+    /// Adds what was done with another stretch.
+    pub fn merge(&mut self, other: &Self) {
+        for (column, stats) in &other.columns {
+            self.columns.entry(column.clone()).or_default().merge(stats);
+        }
+        for (table, rows) in &other.damaged_rows {
+            *self.damaged_rows.entry(table.clone()).or_default() += rows;
+        }
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+    }
+
     /// All columns together.
     #[must_use]
     pub fn total(&self) -> Stats {
@@ -55,16 +70,63 @@ impl DumpReport {
     }
 }
 
-/// Rewrites one dump.
+/// Cuts a dump into stretches that can be rewritten one by one.
+///
+/// Bytes come in pieces of any size; what is held is the row or the token under way.
+#[derive(Debug)]
+pub struct DumpSplitter {
+    reader: Reader,
+    found: Findings,
+    held: Vec<u8>,
+    /// All before is read.
+    at: usize,
+}
+
+impl DumpSplitter {
+    /// At the beginning of a dump.
+    #[must_use]
+    pub fn new(options: DumpOptions) -> Self {
+        Self { reader: Reader::new(options), found: Findings::default(), held: Vec::new(), at: 0 }
+    }
+
+    /// The bytes that were not cut off yet: the next ones of the dump are appended here.
+    pub fn input(&mut self) -> &mut Vec<u8> {
+        &mut self.held
+    }
+
+    /// Cuts off what can be rewritten of the bytes so far. `is_last`: no more follow, and nothing is held back.
+    pub fn cut(&mut self, is_last: bool) -> DumpBatch {
+        self.read(is_last);
+        if is_last || self.held.len() - self.at > HELD_MAX {
+            self.reader.give_up(&mut self.found);
+            self.at = self.held.len();
+        }
+        let tail = self.held[self.at..].to_vec();
+        self.held.truncate(self.at);
+        self.reader.shift(self.at);
+        self.at = 0;
+        let bytes = std::mem::replace(&mut self.held, tail);
+        DumpBatch { bytes, found: std::mem::take(&mut self.found) }
+    }
+
+    fn read(&mut self, is_last: bool) {
+        loop {
+            match self.reader.step(&self.held, self.at, is_last, &mut self.found) {
+                Step::To(at) => self.at = at,
+                Step::More(at) => {
+                    self.at = at;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Rewrites one dump on one thread.
 #[derive(Debug)]
 pub struct DumpRewriter {
     rewriter: Rewriter,
-    reader: Reader,
-    lexer: Lexer,
-    /// What came and is not written yet: the token or the row under way.
-    held: Vec<u8>,
-    /// Where in `held` the next token begins.
-    at: usize,
+    splitter: DumpSplitter,
     report: DumpReport,
 }
 
@@ -72,80 +134,24 @@ impl DumpRewriter {
     /// At the beginning of a dump.
     #[must_use]
     pub fn new(rewriter: Rewriter, options: DumpOptions) -> Self {
-        Self {
-            rewriter,
-            reader: Reader::new(options),
-            lexer: Lexer::default(),
-            held: Vec::new(),
-            at: 0,
-            report: DumpReport::default(),
-        }
+        Self { rewriter, splitter: DumpSplitter::new(options), report: DumpReport::default() }
     }
 
     /// Takes the next bytes of the dump, of any number, and appends what is ready to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        self.report.bytes += bytes.len() as u64;
-        self.held.extend_from_slice(bytes);
+        self.splitter.input().extend_from_slice(bytes);
         self.advance(false, out);
-        if self.held.len() > HELD_MAX {
-            self.let_go(out);
-        }
     }
 
     /// The dump has ended: appends the rest, and says what was done.
     #[must_use]
     pub fn finish(mut self, out: &mut Vec<u8>) -> DumpReport {
         self.advance(true, out);
-        out.extend_from_slice(&self.held);
-        self.reader.finish(&mut self.report);
         self.report
     }
 
     fn advance(&mut self, is_last: bool, out: &mut Vec<u8>) {
-        let mut written = 0;
-        loop {
-            match self.reader.lost_at(&self.held, self.at, is_last) {
-                statement::Lost::No => {}
-                statement::Lost::Resume(at) => self.go_to(at),
-                statement::Lost::More(at) => {
-                    self.go_to(at);
-                    break;
-                }
-            }
-            if let Some(end) = self.reader.delimiter_at(&self.held, self.at, is_last) {
-                let Some(end) = end else { break };
-                self.go_to(end);
-                continue;
-            }
-            let Some(token) = self.lexer.token(&self.held, self.at, is_last) else { break };
-            self.at = token.end;
-            if let Some(back) = self.reader.take(&self.held, token, &self.rewriter, &mut self.report) {
-                self.go_to(back);
-            }
-            written = self.reader.write_ready(&self.held, written, out);
-        }
-        // All before the row under way, or before the token under way, is done with.
-        let keep = self.reader.row_start().unwrap_or(self.at).min(self.held.len());
-        if keep > written {
-            out.extend_from_slice(&self.held[written..keep]);
-        }
-        let done = keep.max(written);
-        self.held.drain(..done);
-        self.at -= done;
-        self.lexer.shift(done);
-        self.reader.shift(done);
-    }
-
-    fn go_to(&mut self, at: usize) {
-        self.at = at;
-        self.lexer.reset();
-    }
-
-    /// Passes through what is longer than anything that may be held.
-    fn let_go(&mut self, out: &mut Vec<u8>) {
-        self.reader.give_up_row(&mut self.report);
-        out.append(&mut self.held);
-        self.at = 0;
-        self.lexer.reset();
+        let batch = self.splitter.cut(is_last);
+        self.report.merge(&batch.rewrite(&self.rewriter, out));
     }
 }

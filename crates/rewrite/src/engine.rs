@@ -9,7 +9,7 @@ use crate::column::ColumnRule;
 use crate::edits::{Cause, Edits};
 use crate::encoded;
 use crate::json;
-use crate::literal::{Change, Found, Matches, Rules};
+use crate::literal::{Change, Found, Matches, Rules, Suspects};
 use crate::map::{BadMap, Base64Rule, RewriteMap};
 use crate::serialized;
 use crate::stats::Stats;
@@ -57,27 +57,39 @@ impl Rewriter {
     ///
     /// Time is linear in the length of the value, memory at most a small multiple of it, whatever it holds.
     pub fn rewrite<'a>(&self, value: &'a [u8], column: ColumnRule, stats: &mut Stats) -> Cow<'a, [u8]> {
-        stats.values += 1;
-        let rules = &self.inner.rules;
         match column {
             ColumnRule::Skip => {
+                stats.values += 1;
                 stats.values_skipped += 1;
-                return Cow::Borrowed(value);
+                Cow::Borrowed(value)
             }
-            ColumnRule::Text => {}
+            ColumnRule::Text => match self.edits(value, stats) {
+                Some(edits) => Cow::Owned(edits.apply(value)),
+                None => Cow::Borrowed(value),
+            },
         }
+    }
+
+    /// The changes to a value; `None` if there are none.
+    pub(crate) fn edits(&self, value: &[u8], stats: &mut Stats) -> Option<Edits> {
+        stats.values += 1;
+        let rules = &self.inner.rules;
         if rules.base64 == Base64Rule::Leave {
             stats.base64_left += base64_runs::count(rules, value);
         }
-        let Some(run) = Run::start(rules, value, LAYERS_MAX) else { return Cow::Borrowed(value) };
-        let Outcome { edits, damaged } = run.finish();
+        let Outcome { edits, damaged } = Run::start(rules, value, LAYERS_MAX)?.finish();
         stats.damaged_left += damaged;
         if edits.is_empty() {
-            return Cow::Borrowed(value);
+            return None;
         }
         stats.values_changed += 1;
         edits.count(stats);
-        Cow::Owned(edits.apply(value))
+        Some(edits)
+    }
+
+    /// Where values in a text of escaped strings may change.
+    pub(crate) fn suspects<'t>(&self, text: &'t [u8]) -> Suspects<'_, 't> {
+        Suspects::new(&self.inner.rules, text)
     }
 }
 

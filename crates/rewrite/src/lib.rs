@@ -40,7 +40,7 @@ mod spellings;
 mod stats;
 
 pub use column::{ColumnRule, column_rule};
-pub use dump::{DumpOptions, DumpReport, DumpRewriter};
+pub use dump::{DumpBatch, DumpOptions, DumpReport, DumpRewriter, DumpSplitter};
 pub use engine::Rewriter;
 pub use map::{BadMap, Base64Rule, RewriteMap};
 pub use stats::Stats;

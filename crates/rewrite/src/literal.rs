@@ -5,7 +5,10 @@
 
 mod path;
 mod pen;
+mod suspects;
 mod url;
+
+pub(crate) use suspects::Suspects;
 
 use std::ops::Range;
 
@@ -23,6 +26,8 @@ pub(crate) struct Rules {
     pub(crate) base64: Base64Rule,
     /// The shortest run of base64 that can hold a source; `None` if there are no sources.
     pub(crate) base64_run_min: Option<usize>,
+    /// What shows that such a run may be near.
+    pub(crate) base64_signs: Vec<base64_runs::Sign>,
     /// How every serialized string ends, as it is or in a literal of JSON.
     string_ends: [Finder<'static>; 2],
 }
@@ -63,6 +68,7 @@ impl Rules {
             paths: path::Paths::compile(&map.paths),
             base64: map.base64,
             base64_run_min: shortest.map(base64_runs::run_min),
+            base64_signs: base64_signs(map, shortest),
             string_ends: [Finder::new(b"\";"), Finder::new(b"\\u0022;")],
         }
     }
@@ -99,6 +105,22 @@ impl Rules {
     /// Whether any source occurs.
     pub(crate) fn occurs_in(&self, text: &[u8]) -> bool {
         self.scans().any(|scan| self.next(scan, text, 0, 0, 0).is_some())
+    }
+}
+
+/// Runs that are only counted are found by what every source's host or segment looks like in base64. Where runs are to be
+/// rewritten none may be missed, in whatever case a host stands: every run that is long enough is a sign then.
+fn base64_signs(map: &CheckedMap, shortest: Option<usize>) -> Vec<base64_runs::Sign> {
+    let Some(shortest) = shortest else { return Vec::new() };
+    let hosts = map.urls.iter().flat_map(|pair| {
+        let host = &pair.from.host;
+        std::iter::once(host.ascii.clone()).chain(host.unicode.clone())
+    });
+    let segments = map.paths.iter().map(|pair| path::anchor(&pair.from));
+    let cores: Vec<String> = hosts.chain(segments).collect();
+    match map.base64 {
+        Base64Rule::Leave => base64_runs::signs(&cores, shortest),
+        Base64Rule::Rewrite => vec![base64_runs::Sign::any(shortest)],
     }
 }
 

@@ -1,6 +1,8 @@
-//! The tokens of a dump. Only what is needed to know where a value begins and ends: quotes of every kind, comments, words.
+//! The tokens of a dump outside of its rows. Only what is needed to know where a value begins and ends: quotes of every kind, comments, words.
 
 use memchr::{memchr, memchr2, memmem};
+
+use super::row::is_word;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,10 +150,6 @@ impl Lexer {
             }
         }
     }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | b'.' | b'@') || byte >= 0x80
 }
 
 #[cfg(test)]

@@ -1,81 +1,102 @@
 //! A string of SQL and the value that it stands for.
 
-use std::borrow::Cow;
+/// The value of one string, and where its bytes stand in the string. Kept from string to string for its memory.
+#[derive(Debug, Default)]
+pub(super) struct Unescaped {
+    value: Vec<u8>,
+    /// Of each byte that takes two in the string, where it stands in the value.
+    escapes: Vec<usize>,
+}
 
-/// The value between the quotes, as the server reads it without `NO_BACKSLASH_ESCAPES`.
-pub(super) fn unescape(inner: &[u8], quote: u8) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr2(b'\\', quote, inner) else { return Cow::Borrowed(inner) };
-    let mut value = Vec::with_capacity(inner.len());
-    let mut rest = inner;
-    let mut next = Some(first);
-    while let Some(at) = next {
-        value.extend_from_slice(&rest[..at]);
-        let (sign, escaped) = (rest[at], rest.get(at + 1).copied());
-        match (sign, escaped) {
-            (b'\\', Some(escaped)) => match escaped {
-                b'0' => value.push(0),
-                b'b' => value.push(0x08),
-                b'n' => value.push(b'\n'),
-                b'r' => value.push(b'\r'),
-                b't' => value.push(b'\t'),
-                b'Z' => value.push(0x1A),
+/// Walks from places in the value to places in the string, forwards.
+#[derive(Debug)]
+pub(super) struct Places<'u> {
+    escapes: &'u [usize],
+    passed: usize,
+}
+
+impl Unescaped {
+    /// The value between the quotes, as the server reads it without `NO_BACKSLASH_ESCAPES`.
+    pub(super) fn read(&mut self, inner: &[u8], quote: u8) -> &[u8] {
+        self.value.clear();
+        self.escapes.clear();
+        self.value.reserve(inner.len());
+        let mut rest = inner;
+        while let Some(at) = memchr::memchr2(b'\\', quote, rest) {
+            // The last byte of all escapes nothing.
+            let Some(escaped) = rest.get(at + 1).copied() else { break };
+            self.value.extend_from_slice(&rest[..at]);
+            let byte = match (rest[at], escaped) {
                 // Outside of patterns these keep their backslash.
-                b'%' | b'_' => value.extend_from_slice(&[b'\\', escaped]),
-                other => value.push(other),
-            },
-            (sign, _) => value.push(sign),
+                (b'\\', b'%' | b'_') => {
+                    self.value.push(b'\\');
+                    rest = &rest[at + 1..];
+                    continue;
+                }
+                (b'\\', escaped) => unescaped(escaped),
+                (quote, _) => quote,
+            };
+            self.escapes.push(self.value.len());
+            self.value.push(byte);
+            rest = &rest[at + 2..];
         }
-        rest = rest.get(at + 2..).unwrap_or_default();
-        next = memchr::memchr2(b'\\', quote, rest);
+        self.value.extend_from_slice(rest);
+        &self.value
     }
-    value.extend_from_slice(rest);
-    Cow::Owned(value)
+
+    pub(super) fn places(&self) -> Places<'_> {
+        Places { escapes: &self.escapes, passed: 0 }
+    }
 }
 
-/// How a string was written: its rewritten value is written likewise.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
-    quote: u8,
-    doubles_quotes: bool,
-    /// The other kind of quote has a backslash too.
-    escapes_other_quote: bool,
-    has_raw_breaks: bool,
-    escapes_tabs: bool,
+fn unescaped(escaped: u8) -> u8 {
+    match escaped {
+        b'0' => 0,
+        b'b' => 0x08,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'Z' => 0x1A,
+        other => other,
+    }
 }
 
-impl Style {
-    pub(super) fn of(inner: &[u8], quote: u8) -> Self {
-        let has = |needle: &[u8]| memchr::memmem::find(inner, needle).is_some();
-        let other = if quote == b'"' { b'\'' } else { b'"' };
-        Self {
-            quote,
-            doubles_quotes: has(&[quote, quote]),
-            escapes_other_quote: has(&[b'\\', other]),
-            has_raw_breaks: memchr::memchr2(b'\n', b'\r', inner).is_some(),
-            escapes_tabs: has(b"\\t"),
+impl Places<'_> {
+    /// Where the byte at `place` of the value stands in the string; asked for in ascending order.
+    pub(super) fn raw(&mut self, place: usize) -> usize {
+        while self.escapes.get(self.passed).is_some_and(|escape| *escape < place) {
+            self.passed += 1;
         }
+        place + self.passed
     }
+}
 
-    /// Appends the string with its quotes.
-    pub(super) fn write(self, value: &[u8], out: &mut Vec<u8>) {
-        out.reserve(value.len() + value.len() / 16 + 2);
-        out.push(self.quote);
-        for byte in value {
-            match *byte {
-                0 => out.extend_from_slice(b"\\0"),
-                0x1A => out.extend_from_slice(b"\\Z"),
-                b'\\' => out.extend_from_slice(b"\\\\"),
-                b'\n' if !self.has_raw_breaks => out.extend_from_slice(b"\\n"),
-                b'\r' if !self.has_raw_breaks => out.extend_from_slice(b"\\r"),
-                b'\t' if self.escapes_tabs => out.extend_from_slice(b"\\t"),
-                byte if byte == self.quote && self.doubles_quotes => out.extend_from_slice(&[byte, byte]),
-                byte if byte == self.quote => out.extend_from_slice(&[b'\\', byte]),
-                byte @ (b'"' | b'\'') if self.escapes_other_quote => out.extend_from_slice(&[b'\\', byte]),
-                byte => out.push(byte),
-            }
+/// Appends a part of a value as it stands between quotes.
+pub(super) fn escape(value: &[u8], quote: u8, out: &mut Vec<u8>) {
+    for byte in value {
+        match *byte {
+            0 => out.extend_from_slice(b"\\0"),
+            0x1A => out.extend_from_slice(b"\\Z"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            byte if byte == b'\\' || byte == quote => out.extend_from_slice(&[b'\\', byte]),
+            byte => out.push(byte),
         }
-        out.push(self.quote);
     }
+}
+
+/// None where it is not pairs of hex digits.
+pub(super) fn decode_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
+}
+
+pub(super) fn encode_hex(bytes: &[u8], is_upper: bool, out: &mut Vec<u8>) {
+    let digits = if is_upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let digit = |value: u8| digits[usize::from(value)];
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 #[cfg(test)]
@@ -86,33 +107,44 @@ mod tests {
 
     #[test]
     fn every_escape_is_read_as_the_server_reads_it() {
+        let mut unescaped = Unescaped::default();
         assert_eq!(
-            unescape(br#"a\'b''c\"\\\n\r\t\0\Z\b\%\_\x"#, b'\'').as_ref(),
+            unescaped.read(br#"a\'b''c\"\\\n\r\t\0\Z\b\%\_\x"#, b'\''),
             b"a'b'c\"\\\n\r\t\0\x1A\x08\\%\\_x"
         );
-        assert!(matches!(unescape(b"plain \"text\"", b'\''), Cow::Borrowed(_)));
+        assert_eq!(unescaped.read(b"plain \"text\"", b'\''), b"plain \"text\"");
+        assert_eq!(unescaped.read(b"cut\\", b'\''), b"cut\\");
     }
 
     #[test]
-    fn a_value_is_written_as_it_was() {
-        for (quote, inner) in [
-            (b'\'', &br#"it\'s \"x\"\n\\ \0"#[..]),
-            (b'\'', b"it''s \"x\"\nraw"),
-            (b'"', br#"it's \"x\"\ta"#),
-        ] {
-            let mut out = Vec::new();
-            Style::of(inner, quote).write(&unescape(inner, quote), &mut out);
-            assert_eq!(out, [&[quote][..], inner, &[quote]].concat());
-        }
+    fn hex_is_read_and_written() {
+        let bytes = decode_hex(b"00ffA1").unwrap_or_default();
+        assert_eq!(bytes, [0, 255, 0xA1]);
+        let mut out = Vec::new();
+        encode_hex(&bytes, true, &mut out);
+        assert_eq!(out, b"00FFA1");
+        assert_eq!((decode_hex(b"0"), decode_hex(b"0g")), (None, None));
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(value in proptest::collection::vec(any::<u8>(), 0..80), inner in "[a-z'\\\\\"]{0,8}", quote in prop_oneof![Just(b'\''), Just(b'"')]) {
+        fn what_is_written_is_read_again(value in proptest::collection::vec(any::<u8>(), 0..80), quote in prop_oneof![Just(b'\''), Just(b'"')]) {
             let mut out = Vec::new();
-            Style::of(inner.as_bytes(), quote).write(&value, &mut out);
-            let read = unescape(&out[1..out.len() - 1], quote);
-            prop_assert_eq!(read.as_ref(), &value[..]);
+            escape(&value, quote, &mut out);
+            let mut read = Unescaped::default();
+            prop_assert_eq!(read.read(&out, quote), &value[..]);
+        }
+
+        #[test]
+        fn places_are_those_of_the_string(inner in "[a-z'\\\\%\"]{0,30}", cut in 0_usize..30) {
+            let inner = inner.replace('\'', "''");
+            let mut unescaped = Unescaped::default();
+            let whole = unescaped.read(inner.as_bytes(), b'\'').to_vec();
+            let cut = cut.min(whole.len());
+            let raw = unescaped.places().raw(cut);
+            let head = Unescaped::default().read(&inner.as_bytes()[..raw], b'\'').to_vec();
+            let tail = Unescaped::default().read(&inner.as_bytes()[raw..], b'\'').to_vec();
+            prop_assert_eq!([head, tail].concat(), whole);
         }
     }
 }

@@ -1,28 +1,33 @@
-//! Which statement is being read, and what its tokens mean.
+//! Which statement is being read, and where its rows are.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::lexer::{Kind, Token};
-use super::rows::{RowEnd, Rows};
+use super::DumpOptions;
+use super::batch::{Findings, Table};
+use super::lexer::{Kind, Lexer, Token};
+use super::row::{self, Row};
 use super::schema::{Column, Definition, last_part, name, word};
-use super::{DumpOptions, DumpReport};
-use crate::engine::Rewriter;
 
 /// The longest delimiter that a client takes.
 const DELIMITER_MAX: usize = 16;
+/// The longest beginning by which a statement is known.
+const STATEMENT_LENGTH_MAX: usize = 24;
 
 /// Where the reader is.
 #[derive(Debug)]
 enum Place {
     /// A statement may begin.
     Start,
-    /// Within one that is none of the following.
+    /// Within one that is none of the following, or behind its rows.
     Other,
     /// Behind the word `DELIMITER`, up to the end of the line.
     Delimiter,
     Create(Definition),
     Insert(InsertHead),
     Rows(Rows),
+    /// Behind a damaged row of this table, on the way to the next line that is understood.
+    Lost(Rows),
 }
 
 /// `INSERT INTO table (columns)`, up to `VALUES`.
@@ -33,56 +38,91 @@ struct InsertHead {
     depth: u32,
 }
 
-/// Whether the reader seeks the next line that it understands.
-pub(super) enum Lost {
-    No,
-    /// Here it goes on.
-    Resume(usize),
-    /// Nothing up to here; more may come.
+/// Behind `VALUES`.
+#[derive(Debug, Clone)]
+struct Rows {
+    table: Arc<Table>,
+    /// How many values each row has; none until the first row told.
+    width: Option<usize>,
+    /// So many bytes of the next row must be there before it is tried again; what grows is read a bounded number of times.
+    awaited: usize,
+}
+
+/// How far one step went.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    To(usize),
+    /// All before this place is read, and the rest needs more bytes.
     More(usize),
 }
 
-/// Reads a dump, token by token.
+/// Reads a dump, step by step.
 #[derive(Debug)]
 pub(super) struct Reader {
     place: Place,
     options: DumpOptions,
     delimiter: Vec<u8>,
     schema: BTreeMap<String, Vec<Column>>,
-    /// The table whose damaged row is passed over; rows may follow.
-    lost: Option<Rows>,
+    lexer: Lexer,
 }
 
 impl Reader {
     pub(super) fn new(options: DumpOptions) -> Self {
-        Self { place: Place::Start, options, delimiter: b";".to_vec(), schema: BTreeMap::new(), lost: None }
-    }
-
-    /// Where the row under way begins; it is held until its end.
-    pub(super) fn row_start(&self) -> Option<usize> {
-        match &self.place {
-            Place::Rows(rows) => rows.start(),
-            Place::Start | Place::Other | Place::Delimiter | Place::Create(_) | Place::Insert(_) => None,
+        Self {
+            place: Place::Start,
+            options,
+            delimiter: b";".to_vec(),
+            schema: BTreeMap::new(),
+            lexer: Lexer::default(),
         }
     }
 
     /// The buffer lost so many bytes at its front.
     pub(super) fn shift(&mut self, bytes: usize) {
-        if let Place::Rows(rows) = &mut self.place {
-            rows.shift(bytes);
+        self.lexer.shift(bytes);
+    }
+
+    /// Reads one token or one row at `at`.
+    pub(super) fn step(&mut self, text: &[u8], at: usize, is_last: bool, found: &mut Findings) -> Step {
+        match &mut self.place {
+            Place::Rows(_) => self.rows(text, at, is_last, found),
+            Place::Lost(_) => self.seek_line(text, at, is_last),
+            Place::Start | Place::Other | Place::Delimiter | Place::Create(_) | Place::Insert(_) => {
+                self.token(text, at, is_last)
+            }
         }
     }
 
-    /// Appends what is ready of the buffer from `written` on; returns up to where it is written.
-    pub(super) fn write_ready(&mut self, text: &[u8], written: usize, out: &mut Vec<u8>) -> usize {
-        match &mut self.place {
-            Place::Rows(rows) => rows.write_ready(text, written, out),
-            Place::Start | Place::Other | Place::Delimiter | Place::Create(_) | Place::Insert(_) => written,
+    /// What is held is too long to be held: it is passed over unread.
+    pub(super) fn give_up(&mut self, found: &mut Findings) {
+        self.lose(found);
+        self.lexer.reset();
+    }
+
+    fn token(&mut self, text: &[u8], at: usize, is_last: bool) -> Step {
+        match self.delimiter_at(text, at, is_last) {
+            Some(Some(end)) => return Step::To(end),
+            Some(None) => return Step::More(at),
+            None => {}
         }
+        let Some(token) = self.lexer.token(text, at, is_last) else { return Step::More(at) };
+        match &mut self.place {
+            Place::Start => self.begin(text, token),
+            Place::Delimiter => self.read_delimiter(text, token),
+            Place::Create(definition) => definition.take(text, token),
+            Place::Insert(head) => {
+                if head.take(text, token) {
+                    let rows = self.open_rows();
+                    self.place = rows.map_or(Place::Other, Place::Rows);
+                }
+            }
+            Place::Other | Place::Rows(_) | Place::Lost(_) => {}
+        }
+        Step::To(token.end)
     }
 
     /// Whether the delimiter stands at `at`: where it ends; an inner none where that cannot be told yet.
-    pub(super) fn delimiter_at(&mut self, text: &[u8], at: usize, is_last: bool) -> Option<Option<usize>> {
+    fn delimiter_at(&mut self, text: &[u8], at: usize, is_last: bool) -> Option<Option<usize>> {
         if matches!(self.place, Place::Delimiter) {
             return None;
         }
@@ -105,34 +145,6 @@ impl Reader {
         {
             self.schema.insert(table, columns);
         }
-    }
-
-    /// Takes the next token. Returns where to go back to when a row turns out to be damaged.
-    pub(super) fn take(
-        &mut self,
-        text: &[u8],
-        token: Token,
-        rewriter: &Rewriter,
-        report: &mut DumpReport,
-    ) -> Option<usize> {
-        match &mut self.place {
-            Place::Start => self.begin(text, token),
-            Place::Other => {}
-            Place::Delimiter => self.read_delimiter(text, token),
-            Place::Create(definition) => definition.take(text, token),
-            Place::Insert(head) => {
-                if head.take(text, token) {
-                    let rows = self.open_rows();
-                    self.place = rows.map_or(Place::Other, Place::Rows);
-                }
-            }
-            Place::Rows(rows) => {
-                if let RowEnd::Damaged { row } = rows.take(text, token, rewriter, report) {
-                    return Some(self.lose(row, report));
-                }
-            }
-        }
-        None
     }
 
     fn begin(&mut self, text: &[u8], token: Token) {
@@ -166,61 +178,95 @@ impl Reader {
         let Place::Insert(head) = std::mem::replace(&mut self.place, Place::Other) else { return None };
         let table = head.table?;
         let known = self.schema.get(&table).map_or(&[][..], Vec::as_slice);
-        Some(Rows::open(table, head.columns, known, &self.options))
+        let width = head.columns.as_ref().map(Vec::len).or((!known.is_empty()).then_some(known.len()));
+        let table = Arc::new(Table::new(table, head.columns, known, &self.options));
+        Some(Rows { table, width, awaited: 0 })
     }
 
-    /// The row that begins at `row` is damaged: it is left, and the next line that is understood is sought.
-    fn lose(&mut self, row: usize, report: &mut DumpReport) -> usize {
-        if let Place::Rows(mut rows) = std::mem::replace(&mut self.place, Place::Other) {
-            *report.damaged_rows.entry(rows.table().to_owned()).or_default() += 1;
-            rows.forget_row();
-            self.lost = Some(rows);
+    /// Reads a row, or what stands between rows.
+    fn rows(&mut self, text: &[u8], at: usize, is_last: bool, found: &mut Findings) -> Step {
+        let Place::Rows(rows) = &mut self.place else { return Step::To(at) };
+        match text.get(at) {
+            None => Step::More(at),
+            Some(b'(') => {
+                if text.len() - at < rows.awaited && !is_last {
+                    return Step::More(at);
+                }
+                match rows.read(text, at, is_last, found) {
+                    Row::Whole { end, .. } => Step::To(end),
+                    Row::Cut => Step::More(at),
+                    Row::Damaged => {
+                        self.lose(found);
+                        Step::To(at)
+                    }
+                }
+            }
+            Some(b',' | b'\n' | b' ') => Step::To(at + 1),
+            Some(b'-' | b'#' | b'/' | b'\r' | b'\t') => self.token(text, at, is_last),
+            Some(_) => {
+                // The delimiter; or `ON DUPLICATE KEY UPDATE`, `AS new`: no rows any more.
+                if self.delimiter_at(text, at, is_last).is_none() {
+                    self.place = Place::Other;
+                }
+                self.token(text, at, is_last)
+            }
         }
-        row
+    }
+
+    /// The row under way is damaged: it is left.
+    fn lose(&mut self, found: &mut Findings) {
+        match std::mem::replace(&mut self.place, Place::Other) {
+            Place::Rows(rows) => {
+                found.damaged(&rows.table);
+                self.place = Place::Lost(rows);
+            }
+            place => self.place = place,
+        }
     }
 
     /// Passes over a damaged row, to the next line that begins like a row or like a statement.
-    pub(super) fn lost_at(&mut self, text: &[u8], at: usize, is_last: bool) -> Lost {
-        if self.lost.is_none() {
-            return Lost::No;
-        }
+    fn seek_line(&mut self, text: &[u8], at: usize, is_last: bool) -> Step {
         let mut from = at;
         while let Some(offset) = memchr::memchr(b'\n', text.get(from..).unwrap_or_default()) {
             let line = from + offset + 1;
             let rest = &text[line..];
             if rest.len() < STATEMENT_LENGTH_MAX && !is_last && memchr::memchr(b'\n', rest).is_none() {
-                return Lost::More(from);
+                return Step::More(from);
             }
-            if rest.first() == Some(&b'(') {
-                self.place = self.lost.take().map_or(Place::Other, Place::Rows);
-                return Lost::Resume(line);
-            }
-            if begins_statement(rest) {
-                self.lost = None;
-                self.place = Place::Start;
-                return Lost::Resume(line);
+            let is_row = rest.first() == Some(&b'(');
+            if is_row || begins_statement(rest) {
+                let place = std::mem::replace(&mut self.place, Place::Start);
+                if let (Place::Lost(mut rows), true) = (place, is_row) {
+                    rows.awaited = 0;
+                    self.place = Place::Rows(rows);
+                }
+                return Step::To(line);
             }
             from = line;
         }
-        Lost::More(text.len())
-    }
-
-    /// What is held is too long to be held.
-    pub(super) fn give_up_row(&mut self, report: &mut DumpReport) {
-        if matches!(self.place, Place::Rows(_)) {
-            self.lose(0, report);
-        }
-    }
-
-    /// A row that has no end was left.
-    pub(super) fn finish(&mut self, report: &mut DumpReport) {
-        if self.row_start().is_some() {
-            self.lose(0, report);
-        }
+        Step::More(text.len())
     }
 }
 
-const STATEMENT_LENGTH_MAX: usize = 24;
+impl Rows {
+    fn read(&mut self, text: &[u8], at: usize, is_last: bool, found: &mut Findings) -> Row {
+        let mark = found.mark();
+        let row = row::read(text, at, is_last, found.literals(&self.table));
+        match row {
+            Row::Whole { width, .. } => {
+                self.awaited = 0;
+                if *self.width.get_or_insert(width) != width {
+                    found.rewind(mark);
+                    return Row::Damaged;
+                }
+                found.rows += 1;
+            }
+            Row::Cut => self.awaited = (text.len() - at) / 2 * 3,
+            Row::Damaged => {}
+        }
+        row
+    }
+}
 
 /// Whether a line begins as dumps begin their statements.
 fn begins_statement(line: &[u8]) -> bool {

@@ -60,6 +60,13 @@ impl Paths {
         })
     }
 
+    /// The next place from `from` on where the anchor of a source stands behind what stands before it.
+    pub(super) fn segment_from(&self, source: usize, text: &[u8], from: usize) -> Option<usize> {
+        let Source { head, anchor, .. } = &self.sources[source];
+        let mut places = anchor.find_iter(text.get(from..)?).map(|offset| from + offset);
+        places.find(|at| chars_before(text, *at, head, Case::Exact).is_some())
+    }
+
     fn longest_at(&self, text: &[u8], start: usize, slash: Span) -> Option<Found> {
         if !is_path_start(text, start) {
             return None;
@@ -80,19 +87,24 @@ impl Paths {
 
 impl Source {
     fn new(pair: &PathPair) -> Self {
-        let (start, end) = anchor_of(&pair.from);
-        let anchor: String = pair.from[start..end].iter().collect();
+        let (start, _) = anchor_of(&pair.from);
         Self {
             pair: pair.pair,
             from: pair.from.clone(),
             to: pair.to.clone(),
             head: pair.from[..start].to_vec(),
-            anchor: memmem::Finder::new(anchor.as_bytes()).into_owned(),
+            anchor: memmem::Finder::new(anchor(&pair.from).as_bytes()).into_owned(),
         }
     }
 }
 
-/// The part of a path that the scan looks for: one that is never escaped, and that pages seldom hold.
+/// The part of a path by which it is found.
+pub(super) fn anchor(path: &[char]) -> String {
+    let (start, end) = anchor_of(path);
+    path[start..end].iter().collect()
+}
+
+/// Where the part of a path lies that the scan looks for: one that is never escaped, and that pages seldom hold.
 fn anchor_of(path: &[char]) -> (usize, usize) {
     const COMMON: &[&str] = &[
         "html", "www", "var", "home", "web", "site", "sites", "public", "data", "app", "content", "srv",

@@ -104,8 +104,14 @@ impl Urls {
         from: usize,
         floor: usize,
     ) -> Option<(Found, usize)> {
-        let anchor = &self.anchors[anchor];
-        anchor.find(text, from, |host, at| self.address_around(host, text, at, floor))
+        self.anchors[anchor].find(text, from, |host, at| {
+            self.address_around(host, text, at, floor).map(|found| (found, at + 1))
+        })
+    }
+
+    /// The next place from `from` on where the anchor of hosts stands within one of them.
+    pub(super) fn host_from(&self, anchor: usize, text: &[u8], from: usize) -> Option<usize> {
+        self.anchors[anchor].find(text, from, |host, at| host.around(text, at).map(|_| at))
     }
 
     fn address_around(&self, host: &HostSources, text: &[u8], at: usize, floor: usize) -> Option<Found> {

@@ -1,6 +1,6 @@
 //! The byte by which a host is found.
 
-use super::{Form, Found, Source, host_around, plain_host_around};
+use super::{Form, Source, host_around, plain_host_around};
 
 /// A byte that every occurrence of some hosts holds. All hosts with a dot share one scan for the dot,
 /// however many they are and in whatever case they stand; the others are found by a letter each.
@@ -74,19 +74,17 @@ impl Anchor {
         self.hosts.iter_mut()
     }
 
-    /// Tries `read` at every place where a host may stand, until it finds something; with it, where the
-    /// scan goes on.
-    pub(super) fn find(
+    /// Tries `read` at every place where a host may stand, until it finds something.
+    pub(super) fn find<F>(
         &self,
         text: &[u8],
         from: usize,
-        read: impl Fn(&HostSources, usize) -> Option<Found>,
-    ) -> Option<(Found, usize)> {
+        read: impl Fn(&HostSources, usize) -> Option<F>,
+    ) -> Option<F> {
         let rest = text.get(from..)?;
         let try_at = |offset: usize| {
             let at = from + offset;
-            let found = self.fits(text, at).then(|| self.hosts.iter().find_map(|host| read(host, at)))??;
-            Some((found, at + 1))
+            self.fits(text, at).then(|| self.hosts.iter().find_map(|host| read(host, at)))?
         };
         let [small, capital] = self.bytes;
         if small == capital {

@@ -1,0 +1,205 @@
+//! A stretch of a dump that ends between two rows, and the literals in it: what can be rewritten on its own, on any
+//! thread.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::literal::{self, Unescaped};
+use super::row::{Literal, Spelling};
+use super::schema::Column;
+use super::{DumpOptions, DumpReport};
+use crate::column::{ColumnRule, column_rule};
+use crate::engine::Rewriter;
+use crate::stats::Stats;
+
+/// A table as one statement names it.
+#[derive(Debug)]
+pub(super) struct Table {
+    name: String,
+    columns: Vec<(String, ColumnRule)>,
+    is_binary_asked: bool,
+}
+
+/// What was found in a stretch.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    tables: Vec<TableLiterals>,
+    pub(super) rows: u64,
+    damaged_rows: BTreeMap<String, u64>,
+}
+
+/// The literals of consecutive rows of one statement.
+#[derive(Debug)]
+struct TableLiterals {
+    table: Arc<Table>,
+    literals: Vec<Literal>,
+}
+
+/// A state to go back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    tables: usize,
+    literals: usize,
+}
+
+/// A stretch of a dump, ready to be rewritten; stretches do not depend on each other.
+#[derive(Debug)]
+pub struct DumpBatch {
+    pub(super) bytes: Vec<u8>,
+    pub(super) found: Findings,
+}
+
+impl Table {
+    pub(super) fn new(
+        name: String,
+        named: Option<Vec<String>>,
+        known: &[Column],
+        options: &DumpOptions,
+    ) -> Self {
+        let names = named.unwrap_or_else(|| known.iter().map(|column| column.name.clone()).collect());
+        let with_rule = |column: String| {
+            let is_binary = known.iter().any(|known| known.name == column && known.is_binary);
+            let rule = rule(&name, &column, is_binary, options);
+            (column, rule)
+        };
+        let columns = names.into_iter().map(with_rule).collect();
+        Self { name, columns, is_binary_asked: options.binary }
+    }
+
+    fn rule(&self, literal: &Literal) -> Option<ColumnRule> {
+        let of_column = self.columns.get(literal.column).map_or(ColumnRule::Text, |(_, rule)| *rule);
+        match literal.spelling {
+            Spelling::Hex => self.is_binary_asked.then_some(of_column),
+            Spelling::Bytes(_) if !self.is_binary_asked => Some(ColumnRule::Skip),
+            Spelling::Bytes(_) | Spelling::Text(_) => Some(of_column),
+        }
+    }
+
+    fn column(&self, number: usize) -> String {
+        self.columns.get(number).map_or_else(|| (number + 1).to_string(), |(name, _)| name.clone())
+    }
+}
+
+fn rule(table: &str, column: &str, is_binary: bool, options: &DumpOptions) -> ColumnRule {
+    let full = format!("{table}.{column}");
+    let names = |set: &std::collections::BTreeSet<String>| set.contains(column) || set.contains(&full);
+    if names(&options.skip) {
+        ColumnRule::Skip
+    } else if names(&options.include) {
+        ColumnRule::Text
+    } else {
+        column_rule(table, column, is_binary && !options.binary)
+    }
+}
+
+impl Findings {
+    /// The list for literals of a table.
+    pub(super) fn literals(&mut self, table: &Arc<Table>) -> &mut Vec<Literal> {
+        let is_known = self.tables.last().is_some_and(|last| Arc::ptr_eq(&last.table, table));
+        if !is_known {
+            self.tables.push(TableLiterals { table: Arc::clone(table), literals: Vec::new() });
+        }
+        let last = self.tables.len() - 1;
+        &mut self.tables[last].literals
+    }
+
+    pub(super) fn damaged(&mut self, table: &Table) {
+        *self.damaged_rows.entry(table.name.clone()).or_default() += 1;
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let literals = self.tables.last().map_or(0, |last| last.literals.len());
+        Mark { tables: self.tables.len(), literals }
+    }
+
+    pub(super) fn rewind(&mut self, mark: Mark) {
+        self.tables.truncate(mark.tables);
+        if let Some(last) = self.tables.last_mut() {
+            last.literals.truncate(mark.literals);
+        }
+    }
+}
+
+impl DumpBatch {
+    /// Appends the stretch, rewritten, to `out`, and says what was done in it.
+    pub fn rewrite(&self, rewriter: &Rewriter, out: &mut Vec<u8>) -> DumpReport {
+        let mut report = DumpReport {
+            rows: self.found.rows,
+            damaged_rows: self.found.damaged_rows.clone(),
+            bytes: self.bytes.len() as u64,
+            ..DumpReport::default()
+        };
+        let mut writing = Writing { text: &self.bytes, written: 0, unescaped: Unescaped::default(), out };
+        let mut suspects = rewriter.suspects(&self.bytes);
+        for TableLiterals { table, literals } in &self.found.tables {
+            let mut columns: Vec<Stats> = Vec::new();
+            for literal in literals {
+                let Some(rule) = table.rule(literal) else { continue };
+                if columns.len() <= literal.column {
+                    columns.resize(literal.column + 1, Stats::default());
+                }
+                let stats = &mut columns[literal.column];
+                if rule == ColumnRule::Skip {
+                    stats.values += 1;
+                    stats.values_skipped += 1;
+                } else if literal.spelling == Spelling::Hex {
+                    writing.hex(literal, rewriter, stats);
+                } else if suspects.lies_in(&literal.content) {
+                    writing.text(literal, rewriter, stats);
+                } else {
+                    stats.values += 1;
+                }
+            }
+            let counted = columns.iter().enumerate().filter(|(_, stats)| stats.values > 0);
+            for (number, stats) in counted {
+                let key = (table.name.clone(), table.column(number));
+                report.columns.entry(key).or_default().merge(stats);
+            }
+        }
+        writing.rest();
+        report
+    }
+}
+
+/// The writing of a stretch.
+struct Writing<'t, 'o> {
+    text: &'t [u8],
+    /// All before is written.
+    written: usize,
+    unescaped: Unescaped,
+    out: &'o mut Vec<u8>,
+}
+
+impl Writing<'_, '_> {
+    fn text(&mut self, literal: &Literal, rewriter: &Rewriter, stats: &mut Stats) {
+        let (Spelling::Text(quote) | Spelling::Bytes(quote)) = literal.spelling else { return };
+        let start = literal.content.start;
+        let raw = &self.text[literal.content.clone()];
+        let value = self.unescaped.read(raw, quote);
+        let Some(edits) = rewriter.edits(value, stats) else { return };
+        let (list, new) = edits.into_parts();
+        let mut places = self.unescaped.places();
+        for edit in list {
+            let range = places.raw(edit.range.start)..places.raw(edit.range.end);
+            self.out.extend_from_slice(&self.text[self.written..start + range.start]);
+            literal::escape(&new[edit.text], quote, self.out);
+            self.written = start + range.end;
+        }
+    }
+
+    /// Hex digits, where they are asked for: decoded, rewritten, written as digits again.
+    fn hex(&mut self, literal: &Literal, rewriter: &Rewriter, stats: &mut Stats) {
+        let digits = &self.text[literal.content.clone()];
+        let Some(value) = literal::decode_hex(digits) else { return };
+        let moved = rewriter.rewrite(&value, ColumnRule::Text, stats);
+        if let std::borrow::Cow::Owned(moved) = moved {
+            self.out.extend_from_slice(&self.text[self.written..literal.content.start]);
+            literal::encode_hex(&moved, digits.iter().any(u8::is_ascii_uppercase), self.out);
+            self.written = literal.content.end;
+        }
+    }
+
+    fn rest(&mut self) {
+        self.out.extend_from_slice(&self.text[self.written..]);
+    }
+}
