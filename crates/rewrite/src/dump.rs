@@ -11,6 +11,7 @@ mod literal;
 mod row;
 mod schema;
 mod statement;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use batch::Findings;
 use statement::{Reader, Step};
 
 pub use batch::DumpBatch;
+pub(crate) use window::is_border;
 
 /// The longest row and the longest token, in bytes. What is longer is passed through unread, and counted.
 const HELD_MAX: usize = 1 << 30;

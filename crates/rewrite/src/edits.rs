@@ -52,6 +52,15 @@ impl Edits {
         self.list.is_empty()
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.rewind(Mark { edits: 0, text: 0, delta: 0 });
+    }
+
+    /// The replaced ranges of the original in ascending order, and what takes their place.
+    pub(crate) fn replacements(&self) -> impl Iterator<Item = (&Range<usize>, &[u8])> {
+        self.list.iter().map(|edit| (&edit.range, &self.text[edit.text.clone()]))
+    }
+
     /// The edits, and the text that they refer to.
     pub(crate) fn into_parts(self) -> (Vec<Edit>, Vec<u8>) {
         (self.list, self.text)

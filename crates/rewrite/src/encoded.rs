@@ -42,6 +42,15 @@ pub(crate) fn strings(text: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether a text holds any quote in such a spelling.
+pub(crate) fn has_quotes(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'&', b'%', text).any(|at| {
+        // Most are `&amp;`, or the per cent sign of a number.
+        let may_be = matches!(text.get(at + 1), Some(b'q' | b'Q' | b'#' | b'2'));
+        may_be && QUOTES.into_iter().any(|quote| starts_with_any_case(&text[at..], quote))
+    })
+}
+
 /// Whether `s:19:` stands at the end of a text.
 fn is_announced(head: &[u8]) -> bool {
     let before_colon = |head: &[u8]| {

@@ -91,6 +91,25 @@ impl Rewriter {
     pub(crate) fn suspects<'t>(&self, text: &'t [u8]) -> Suspects<'_, 't> {
         Suspects::new(&self.inner.rules, text)
     }
+
+    /// Whether serialized strings may lie within a text, be it escaped or not.
+    pub(crate) fn may_embed(&self, text: &[u8]) -> bool {
+        self.inner.rules.may_embed(text)
+    }
+
+    /// Whether no source holds a border of windows.
+    pub(crate) fn sources_fit_windows(&self) -> bool {
+        self.inner.rules.fit_windows
+    }
+
+    /// Adds the changes to a plain text that stands by itself.
+    pub(crate) fn plain_edits(&self, text: &[u8], edits: &mut Edits) {
+        let rules = &self.inner.rules;
+        let Some(mut matches) = Matches::start(rules, text, 0) else { return };
+        while let Some(found) = matches.take_before(text.len()) {
+            replace(rules, text, edits, found);
+        }
+    }
 }
 
 /// Rewrites what was found within something else; `None` if nothing changes.
@@ -180,7 +199,7 @@ impl<'r, 'v> Run<'r, 'v> {
                         self.damaged += 1;
                         self.matches.skip_to(behind);
                     } else if found.range.end <= end {
-                        self.replace(found);
+                        replace(self.rules, self.text, &mut self.edits, found);
                     }
                 }
             }
@@ -205,16 +224,6 @@ impl<'r, 'v> Run<'r, 'v> {
             ahead.pop();
         }
         ahead.last().filter(|string| string.contains(&at)).map(|string| string.end)
-    }
-
-    fn replace(&mut self, found: Found) {
-        let (rules, text) = (self.rules, self.text);
-        let cause = match &found.change {
-            Change::Url(url) => Cause::Pair(url.pair),
-            Change::Path(path) => Cause::Pair(path.pair),
-            Change::Base64 { stats, .. } => Cause::Base64(stats.clone()),
-        };
-        self.edits.replace(text, found.range.clone(), cause, |out| rules.write(&found, text, out));
     }
 
     /// A text in which serialized data may begin anywhere: a PHP session, a string literal of JSON, an
@@ -250,4 +259,13 @@ impl<'r, 'v> Run<'r, 'v> {
         }
         self.plain(done, end, plain);
     }
+}
+
+fn replace(rules: &Rules, text: &[u8], edits: &mut Edits, found: Found) {
+    let cause = match &found.change {
+        Change::Url(url) => Cause::Pair(url.pair),
+        Change::Path(path) => Cause::Pair(path.pair),
+        Change::Base64 { stats, .. } => Cause::Base64(stats.clone()),
+    };
+    edits.replace(text, found.range.clone(), cause, |out| rules.write(&found, text, out));
 }

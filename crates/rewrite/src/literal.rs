@@ -8,14 +8,15 @@ mod pen;
 mod suspects;
 mod url;
 
-pub(crate) use suspects::Suspects;
+pub(crate) use suspects::{Suspect, Suspects};
 
 use std::ops::Range;
 
 use memchr::memmem::Finder;
 
 use crate::base64_runs;
-use crate::map::{Base64Rule, CheckedMap};
+use crate::dump::is_border;
+use crate::map::{Base64Rule, CheckedMap, UrlPair};
 use crate::stats::Stats;
 
 /// The compiled map.
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) base64_run_min: Option<usize>,
     /// What shows that such a run may be near.
     pub(crate) base64_signs: Vec<base64_runs::Sign>,
+    /// No source holds a border of windows.
+    pub(crate) fit_windows: bool,
     /// How every serialized string ends, as it is or in a literal of JSON.
     string_ends: [Finder<'static>; 2],
 }
@@ -60,6 +63,8 @@ enum Scan {
 
 impl Rules {
     pub(crate) fn compile(map: &CheckedMap) -> Self {
+        let is_border = |char: &char| u8::try_from(*char).is_ok_and(is_border);
+        let in_path = |pair: &UrlPair| pair.from.path.iter().any(is_border);
         let shortest_url = map.urls.iter().map(|pair| "http://".len() + pair.from.host.ascii.len());
         let shortest_path = map.paths.iter().map(|pair| pair.from.len());
         let shortest = shortest_url.chain(shortest_path).min();
@@ -69,6 +74,8 @@ impl Rules {
             base64: map.base64,
             base64_run_min: shortest.map(base64_runs::run_min),
             base64_signs: base64_signs(map, shortest),
+            fit_windows: !map.paths.iter().any(|pair| pair.from.iter().any(is_border))
+                && !map.urls.iter().any(in_path),
             string_ends: [Finder::new(b"\";"), Finder::new(b"\\u0022;")],
         }
     }

@@ -1,7 +1,8 @@
 //! `make bench-rewrite`: a dump of one address per KB through the engine, beside one `memmem` scan of the same bytes in
 //! the same run; and through the command, beside `sed`. Ratios are what counts: the machine drops out of them.
 //!
-//! `MB` is the size of the dump, `LANDFALL` the command, without which only the engine is measured.
+//! Variables: `MB`, the size of the dump; `LANDFALL`, the command, without which only the engine is measured; `CASE`, the
+//! one case that is run, again and again, for a profiler to look at.
 
 mod commands;
 mod corpus;
@@ -17,6 +18,7 @@ use memchr::memmem;
 use tempfile::NamedTempFile;
 
 const HOST: &str = "old-site.example.com";
+const ABSENT: &str = "absent-site.example.com";
 const OTHERS: [&str; 4] = ["shop.example.org", "blog.example.de", "news.example.net", "media.example.io"];
 const TARGET: &str = "https://live-site.platform.example";
 const MB: usize = 1_000_000;
@@ -29,16 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let hosts: Vec<&str> = std::iter::once(HOST).chain(OTHERS).collect();
     println!("{megabytes} MB, one address per KB; the best of {RUNS} runs\n");
     let dump = written(&Corpus::new(&[HOST]).dump(megabytes * MB))?;
+    if let Ok(path) = std::env::var("KEEP_DUMP") { std::fs::copy(dump.path(), path)?; }
+    if let Ok(case) = std::env::var("CASE") {
+        return profiled(&case, &dump);
+    }
     println!("{:<44} {:>8} {:>8}", "file in, nothing kept, one thread", "MB/s", "x scan");
     let scan = best(|| count(&dump, HOST))?;
     said("memmem scan for one host", &dump, scan, scan)?;
     let rewritten = best(|| rewrite(&dump, &pairs_of(&[HOST])))?;
     judged("engine, four pairs of one host", &dump, rewritten, scan, 4.0)?;
-    let idle = best(|| rewrite(&dump, &pairs_of(&["absent-site.example.com"])))?;
+    let idle = best(|| rewrite(&dump, &pairs_of(&[ABSENT])))?;
     judged("engine, four pairs, nothing matches", &dump, idle, scan, 2.0)?;
-    if std::env::var_os("ENGINE_ONLY").is_some() {
-        return Ok(());
-    }
     let mixed = written(&Corpus::new(&hosts).dump(megabytes * MB))?;
     let several = best(|| rewrite(&mixed, &pairs_of(&hosts)))?;
     said("engine, twenty pairs of five hosts", &mixed, several, scan)?;
@@ -46,6 +49,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(landfall) => commands::compare(landfall.as_ref(), dump.path(), &pairs_of(&[HOST])),
         None => Ok(println!("\nLANDFALL is not set: the command was not measured")),
     }
+}
+
+fn profiled(case: &str, dump: &NamedTempFile) -> Result<(), Box<dyn Error>> {
+    for _ in 0..10 * RUNS {
+        match case {
+            "scan" => count(dump, HOST)?,
+            "matches" => rewrite(dump, &pairs_of(&[HOST]))?,
+            "nothing" => rewrite(dump, &pairs_of(&[ABSENT]))?,
+            _ => return Err("CASE is scan, matches or nothing".into()),
+        };
+    }
+    Ok(())
 }
 
 fn written(dump: &[u8]) -> io::Result<NamedTempFile> {

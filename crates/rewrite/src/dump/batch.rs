@@ -2,14 +2,17 @@
 //! thread.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::literal::{self, Unescaped};
 use super::row::{Literal, Spelling};
 use super::schema::Column;
-use super::{DumpOptions, DumpReport};
+use super::{DumpOptions, DumpReport, window};
 use crate::column::{ColumnRule, column_rule};
+use crate::edits::Edits;
 use crate::engine::Rewriter;
+use crate::literal::{Suspect, Suspects};
 use crate::stats::Stats;
 
 /// A table as one statement names it.
@@ -129,7 +132,7 @@ impl DumpBatch {
             bytes: self.bytes.len() as u64,
             ..DumpReport::default()
         };
-        let mut writing = Writing { text: &self.bytes, written: 0, unescaped: Unescaped::default(), out };
+        let mut writing = Writing::new(&self.bytes, out);
         let mut suspects = rewriter.suspects(&self.bytes);
         for TableLiterals { table, literals } in &self.found.tables {
             let mut columns: Vec<Stats> = Vec::new();
@@ -144,10 +147,8 @@ impl DumpBatch {
                     stats.values_skipped += 1;
                 } else if literal.spelling == Spelling::Hex {
                     writing.hex(literal, rewriter, stats);
-                } else if suspects.lies_in(&literal.content) {
-                    writing.text(literal, rewriter, stats);
                 } else {
-                    stats.values += 1;
+                    writing.text(literal, rewriter, &mut suspects, stats);
                 }
             }
             let counted = columns.iter().enumerate().filter(|(_, stats)| stats.values > 0);
@@ -166,24 +167,73 @@ struct Writing<'t, 'o> {
     text: &'t [u8],
     /// All before is written.
     written: usize,
-    unescaped: Unescaped,
     out: &'o mut Vec<u8>,
+    /// Kept for their memory.
+    unescaped: Unescaped,
+    edits: Edits,
 }
 
-impl Writing<'_, '_> {
-    fn text(&mut self, literal: &Literal, rewriter: &Rewriter, stats: &mut Stats) {
+impl<'t, 'o> Writing<'t, 'o> {
+    fn new(text: &'t [u8], out: &'o mut Vec<u8>) -> Self {
+        Self { text, written: 0, out, unescaped: Unescaped::default(), edits: Edits::default() }
+    }
+
+    fn text(&mut self, literal: &Literal, rewriter: &Rewriter, suspects: &mut Suspects<'_, '_>, stats: &mut Stats) {
         let (Spelling::Text(quote) | Spelling::Bytes(quote)) = literal.spelling else { return };
-        let start = literal.content.start;
-        let raw = &self.text[literal.content.clone()];
-        let value = self.unescaped.read(raw, quote);
-        let Some(edits) = rewriter.edits(value, stats) else { return };
-        let (list, new) = edits.into_parts();
+        let content = &literal.content;
+        match suspects.first_in(content) {
+            None => stats.values += 1,
+            Some(first) if !first.is_base64 && window::is_possible(rewriter, &self.text[content.clone()]) => {
+                self.windows(literal, quote, first, rewriter, suspects, stats);
+            }
+            Some(_) => {
+                let value = self.unescaped.read(&self.text[content.clone()], quote);
+                if let Some(edits) = rewriter.edits(value, stats) {
+                    self.write(&edits, content.start, quote);
+                }
+            }
+        }
+    }
+
+    /// Rewrites a plain text around its suspicious places.
+    fn windows(
+        &mut self,
+        literal: &Literal,
+        quote: u8,
+        first: Suspect,
+        rewriter: &Rewriter,
+        suspects: &mut Suspects<'_, '_>,
+        stats: &mut Stats,
+    ) {
+        let Range { start, end } = literal.content;
+        let raw = &self.text[start..end];
+        let mut is_changed = false;
+        let mut next = Some(first);
+        while let Some(suspect) = next {
+            let window = window::around(raw, suspect.place - start);
+            let value = self.unescaped.read(&raw[window.clone()], quote);
+            let mut edits = std::mem::take(&mut self.edits);
+            edits.clear();
+            rewriter.plain_edits(value, &mut edits);
+            edits.count(stats);
+            is_changed |= !edits.is_empty();
+            self.write(&edits, start + window.start, quote);
+            self.edits = edits;
+            let behind = (start + window.end).max(suspect.place + 1);
+            next = suspects.first_in(&(behind..end));
+        }
+        stats.values += 1;
+        stats.values_changed += u64::from(is_changed);
+    }
+
+    /// Writes the changes to the string, or the part of one, that was unescaped last and begins at `start`.
+    fn write(&mut self, edits: &Edits, start: usize, quote: u8) {
         let mut places = self.unescaped.places();
-        for edit in list {
-            let range = places.raw(edit.range.start)..places.raw(edit.range.end);
-            self.out.extend_from_slice(&self.text[self.written..start + range.start]);
-            literal::escape(&new[edit.text], quote, self.out);
-            self.written = start + range.end;
+        for (range, new) in edits.replacements() {
+            let raw = places.raw(range.start)..places.raw(range.end);
+            self.out.extend_from_slice(&self.text[self.written..start + raw.start]);
+            literal::escape(new, quote, self.out);
+            self.written = start + raw.end;
         }
     }
 

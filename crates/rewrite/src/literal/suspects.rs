@@ -1,4 +1,4 @@
-//! A quick look at many values at once: which of them may change at all.
+//! A quick look at many values at once: where one may change at all.
 //!
 //! It reads them as they stand in a dump, with their escapes. An escape hides no source from it: escaped are quotes,
 //! backslashes and control characters, none of which is in the middle of a host or of a segment of a path; a backslash in
@@ -16,6 +16,14 @@ enum Sign {
     Path(usize),
     /// Base64 that may hold a source, by the number of its sign.
     Base64(usize),
+}
+
+/// A suspicious place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    pub(crate) place: usize,
+    /// The source is encoded.
+    pub(crate) is_base64: bool,
 }
 
 /// Walks over a text forwards.
@@ -36,16 +44,20 @@ impl<'r, 't> Suspects<'r, 't> {
         Self { rules, text, next: hosts.chain(paths).chain(base64).map(first).collect() }
     }
 
-    /// Whether a source may stand in a range; asked for in ascending order.
-    pub(crate) fn lies_in(&mut self, range: &Range<usize>) -> bool {
-        let mut lies_in = false;
+    /// The first suspect in a range; encoded ones come first, wherever they stand. Asked for in ascending order.
+    pub(crate) fn first_in(&mut self, range: &Range<usize>) -> Option<Suspect> {
+        let mut first: Option<Suspect> = None;
         for (sign, place) in &mut self.next {
             if *place < range.start {
                 *place = self.rules.sign_from(*sign, self.text, range.start);
             }
-            lies_in |= *place < range.end;
+            if *place < range.end {
+                let suspect = Suspect { place: *place, is_base64: matches!(sign, Sign::Base64(_)) };
+                let is_first = |known: Suspect| suspect.is_base64 || suspect.place < known.place;
+                first = first.filter(|known| !is_first(*known)).or(Some(suspect));
+            }
         }
-        lies_in
+        first
     }
 }
 

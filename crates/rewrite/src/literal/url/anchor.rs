@@ -24,8 +24,10 @@ pub(super) struct HostSources {
     /// In lower case, up to the anchor and from it on.
     head: Vec<char>,
     tail: Vec<char>,
-    /// The same as bytes, if no character of it is ever escaped.
-    plain: Option<(Vec<u8>, Vec<u8>)>,
+    /// The same as bytes.
+    plain: (Vec<u8>, Vec<u8>),
+    /// Some of it may be escaped.
+    may_be_escaped: bool,
     pub(super) is_ascii: bool,
     pub(super) form: Form,
     /// The longest first.
@@ -145,16 +147,19 @@ impl HostSources {
     fn new(head: Vec<char>, tail: Vec<char>, form: Form) -> Self {
         let is_plain = |chars: &[char]| chars.iter().all(|char| char.is_ascii() && *char != '-');
         let bytes = |chars: &[char]| chars.iter().collect::<String>().into_bytes();
-        let plain = (is_plain(&head) && is_plain(&tail)).then(|| (bytes(&head), bytes(&tail)));
+        let plain = (bytes(&head), bytes(&tail));
+        let may_be_escaped = !is_plain(&head) || !is_plain(&tail);
         let is_ascii = tail.iter().all(char::is_ascii);
-        Self { head, tail, plain, is_ascii, form, sources: Vec::new() }
+        Self { head, tail, plain, may_be_escaped, is_ascii, form, sources: Vec::new() }
     }
 
     /// Where the host lies if its anchor is at `at`.
     pub(super) fn around(&self, text: &[u8], at: usize) -> Option<(usize, usize)> {
-        match &self.plain {
-            Some((head, tail)) => plain_host_around(text, at, head, tail),
-            None => host_around(text, at, &self.head, &self.tail),
+        let (head, tail) = &self.plain;
+        let plain = plain_host_around(text, at, head, tail);
+        if plain.is_some() || !self.may_be_escaped {
+            return plain;
         }
+        host_around(text, at, &self.head, &self.tail)
     }
 }
