@@ -1,5 +1,7 @@
 //! Base64 within a text: where it may be, and what it holds.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -49,7 +51,8 @@ pub(crate) fn find(rules: &Rules, text: &[u8], from: usize, layers: u32) -> Opti
 /// The number of runs that hold a source.
 pub(crate) fn count(rules: &Rules, text: &[u8]) -> u64 {
     let Some(min) = rules.base64_run_min else { return 0 };
-    if !rules.base64_signs.iter().any(|sign| sign.find(text, 0).is_some()) {
+    let is_looked_for = |digits: &Vec<Finder<'_>>| digits.iter().any(|digits| digits.find(text).is_some());
+    if !rules.base64_digits.as_ref().is_none_or(is_looked_for) {
         return 0;
     }
     let mut seen = 0;
@@ -61,30 +64,18 @@ pub(crate) fn count(rules: &Rules, text: &[u8]) -> u64 {
     seen
 }
 
-/// What shows that a run of base64 may hold a source.
-#[derive(Debug)]
-pub(crate) enum Sign {
-    /// The digits that a part of every source has, at one of the three places in a group where it may begin.
-    Digits(Finder<'static>),
-    /// A run of at least so many digits.
-    Run(usize),
-}
-
 /// Fewer digits stand in prose as well.
-const SIGN_DIGITS_MIN: usize = 5;
+const DIGITS_MIN: usize = 5;
 
-/// The signs of sources that hold at least one of `parts`, letter for letter, and are of at least `shortest` bytes.
-pub(crate) fn signs(parts: &[String], shortest: usize) -> Vec<Sign> {
+/// What every run of base64 holds that holds one of `parts`, letter for letter, at one of the three places in a group
+/// where it may begin; `None` if a part is too short to be known by its digits.
+pub(crate) fn digits(parts: &[String]) -> Option<Vec<Finder<'static>>> {
     // What holds `www.example.com` holds `example.com`.
     let is_needed = |part: &String| !parts.iter().any(|other| other != part && part.contains(other.as_str()));
-    let mut needed: Vec<&String> = parts.iter().filter(|part| is_needed(part)).collect();
-    needed.sort();
-    needed.dedup();
-    let digits: Vec<String> = needed.iter().flat_map(|part| (0..3).map(|before| digits_of(part, before))).collect();
-    if digits.iter().any(|digits| digits.len() < SIGN_DIGITS_MIN) {
-        return vec![Sign::any(shortest)];
-    }
-    digits.iter().map(|digits| Sign::Digits(Finder::new(digits).into_owned())).collect()
+    let needed: BTreeSet<&String> = parts.iter().filter(|part| is_needed(part)).collect();
+    let digits = needed.into_iter().flat_map(|part| (0..3).map(|before| digits_of(part, before)));
+    let finder = |digits: String| (digits.len() >= DIGITS_MIN).then(|| Finder::new(&digits).into_owned());
+    digits.map(finder).collect()
 }
 
 /// The digits of base64 that a part has in every text, if so many bytes of its first group stand before it.
@@ -93,21 +84,6 @@ fn digits_of(part: &str, before: usize) -> String {
     let digits = UNPADDED.encode(&padded);
     // A digit is six bits: those shared with a neighbour are not known.
     digits[(before * 8).div_ceil(6)..padded.len() * 8 / 6].to_owned()
-}
-
-impl Sign {
-    /// Any run that can hold a source of at least so many bytes.
-    pub(crate) fn any(shortest: usize) -> Self {
-        Self::Run(run_min(shortest))
-    }
-
-    /// The next place from `from` on.
-    pub(crate) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        match self {
-            Self::Digits(digits) => digits.find(text.get(from..)?).map(|offset| from + offset),
-            Self::Run(min) => next_run(text, from, *min).map(|run| run.start),
-        }
-    }
 }
 
 /// `None` if it is not base64, or is cut by an escaped slash, as JSON writes it.

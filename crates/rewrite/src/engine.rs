@@ -74,9 +74,7 @@ impl Rewriter {
     pub(crate) fn edits(&self, value: &[u8], stats: &mut Stats) -> Option<Edits> {
         stats.values += 1;
         let rules = &self.inner.rules;
-        if rules.base64 == Base64Rule::Leave {
-            stats.base64_left += base64_runs::count(rules, value);
-        }
+        stats.base64_left += self.base64_left(value);
         let Outcome { edits, damaged } = Run::start(rules, value, LAYERS_MAX)?.finish();
         stats.damaged_left += damaged;
         if edits.is_empty() {
@@ -87,9 +85,15 @@ impl Rewriter {
         Some(edits)
     }
 
-    /// Where values in a text of escaped strings may change.
-    pub(crate) fn suspects<'t>(&self, text: &'t [u8]) -> Suspects<'_, 't> {
-        Suspects::new(&self.inner.rules, text)
+    /// Where values in a text of escaped strings may change; `None` if that is anywhere.
+    pub(crate) fn suspects<'t>(&self, text: &'t [u8]) -> Option<Suspects<'_, 't>> {
+        self.inner.rules.suspects(text)
+    }
+
+    /// How many runs of base64 hold a source and are left.
+    pub(crate) fn base64_left(&self, text: &[u8]) -> u64 {
+        let rules = &self.inner.rules;
+        if rules.base64 == Base64Rule::Leave { base64_runs::count(rules, text) } else { 0 }
     }
 
     /// Whether serialized strings may lie within a text, be it escaped or not.

@@ -5,10 +5,10 @@
 
 mod path;
 mod pen;
-mod suspects;
+mod signs;
 mod url;
 
-pub(crate) use suspects::{Suspect, Suspects};
+pub(crate) use signs::{Suspect, Suspects};
 
 use std::ops::Range;
 
@@ -27,8 +27,10 @@ pub(crate) struct Rules {
     pub(crate) base64: Base64Rule,
     /// The shortest run of base64 that can hold a source; `None` if there are no sources.
     pub(crate) base64_run_min: Option<usize>,
-    /// What shows that such a run may be near.
-    pub(crate) base64_signs: Vec<base64_runs::Sign>,
+    /// What such a run of digits holds that is only counted; `None` if every run must be looked at.
+    pub(crate) base64_digits: Option<Vec<Finder<'static>>>,
+    /// `None` if every value must be looked at.
+    signs: Option<signs::Signs>,
     /// No source holds a border of windows.
     pub(crate) fit_windows: bool,
     /// How every serialized string ends, as it is or in a literal of JSON.
@@ -68,16 +70,27 @@ impl Rules {
         let shortest_url = map.urls.iter().map(|pair| "http://".len() + pair.from.host.ascii.len());
         let shortest_path = map.paths.iter().map(|pair| pair.from.len());
         let shortest = shortest_url.chain(shortest_path).min();
+        let (urls, paths) = (url::Urls::compile(&map.urls), path::Paths::compile(&map.paths));
+        let base64_digits = base64_digits(map);
+        let signs = base64_digits.as_ref().and_then(|digits| signs::Signs::compile(&urls, &paths, digits));
         Self {
-            urls: url::Urls::compile(&map.urls),
-            paths: path::Paths::compile(&map.paths),
+            urls,
+            paths,
             base64: map.base64,
             base64_run_min: shortest.map(base64_runs::run_min),
-            base64_signs: base64_signs(map, shortest),
+            base64_digits,
+            signs,
             fit_windows: !map.paths.iter().any(|pair| pair.from.iter().any(is_border))
                 && !map.urls.iter().any(in_path),
             string_ends: [Finder::new(b"\";"), Finder::new(b"\\u0022;")],
         }
+    }
+
+    /// Where values in a text may change; `None` if that is anywhere.
+    pub(crate) fn suspects<'t>(&self, text: &'t [u8]) -> Option<Suspects<'_, 't>> {
+        let base64 = self.base64_digits.as_deref()?;
+        let sources = signs::Sources { urls: &self.urls, paths: &self.paths, base64 };
+        Some(Suspects::new(self.signs.as_ref()?, sources, text))
     }
 
     fn scans(&self) -> impl Iterator<Item = Scan> {
@@ -115,20 +128,18 @@ impl Rules {
     }
 }
 
-/// Runs that are only counted are found by what every source's host or segment looks like in base64. Where runs are to be
-/// rewritten none may be missed, in whatever case a host stands: every run that is long enough is a sign then.
-fn base64_signs(map: &CheckedMap, shortest: Option<usize>) -> Vec<base64_runs::Sign> {
-    let Some(shortest) = shortest else { return Vec::new() };
+/// Runs that are only counted are found by what the host or a segment of every source looks like in base64. Where runs are
+/// to be rewritten none may be missed, in whatever case a host stands.
+fn base64_digits(map: &CheckedMap) -> Option<Vec<Finder<'static>>> {
+    if map.base64 == Base64Rule::Rewrite {
+        return None;
+    }
     let hosts = map.urls.iter().flat_map(|pair| {
         let host = &pair.from.host;
         std::iter::once(host.ascii.clone()).chain(host.unicode.clone())
     });
     let segments = map.paths.iter().map(|pair| path::anchor(&pair.from));
-    let cores: Vec<String> = hosts.chain(segments).collect();
-    match map.base64 {
-        Base64Rule::Leave => base64_runs::signs(&cores, shortest),
-        Base64Rule::Rewrite => vec![base64_runs::Sign::any(shortest)],
-    }
+    base64_runs::digits(&hosts.chain(segments).collect::<Vec<_>>())
 }
 
 /// The occurrences in a buffer, found as they are asked for.

@@ -148,7 +148,7 @@ impl DumpBatch {
                 } else if literal.spelling == Spelling::Hex {
                     writing.hex(literal, rewriter, stats);
                 } else {
-                    writing.text(literal, rewriter, &mut suspects, stats);
+                    writing.text(literal, rewriter, suspects.as_mut(), stats);
                 }
             }
             let counted = columns.iter().enumerate().filter(|(_, stats)| stats.values > 0);
@@ -178,20 +178,29 @@ impl<'t, 'o> Writing<'t, 'o> {
         Self { text, written: 0, out, unescaped: Unescaped::default(), edits: Edits::default() }
     }
 
-    fn text(&mut self, literal: &Literal, rewriter: &Rewriter, suspects: &mut Suspects<'_, '_>, stats: &mut Stats) {
+    fn text(
+        &mut self,
+        literal: &Literal,
+        rewriter: &Rewriter,
+        suspects: Option<&mut Suspects<'_, '_>>,
+        stats: &mut Stats,
+    ) {
         let (Spelling::Text(quote) | Spelling::Bytes(quote)) = literal.spelling else { return };
-        let content = &literal.content;
-        match suspects.first_in(content) {
+        let Some(suspects) = suspects else { return self.whole(literal, quote, rewriter, stats) };
+        match suspects.first_in(&literal.content) {
             None => stats.values += 1,
-            Some(first) if !first.is_base64 && window::is_possible(rewriter, &self.text[content.clone()]) => {
+            Some(first) if window::is_possible(rewriter, &self.text[literal.content.clone()]) => {
                 self.windows(literal, quote, first, rewriter, suspects, stats);
             }
-            Some(_) => {
-                let value = self.unescaped.read(&self.text[content.clone()], quote);
-                if let Some(edits) = rewriter.edits(value, stats) {
-                    self.write(&edits, content.start, quote);
-                }
-            }
+            Some(_) => self.whole(literal, quote, rewriter, stats),
+        }
+    }
+
+    /// Reads the value from end to end.
+    fn whole(&mut self, literal: &Literal, quote: u8, rewriter: &Rewriter, stats: &mut Stats) {
+        let value = self.unescaped.read(&self.text[literal.content.clone()], quote);
+        if let Some(edits) = rewriter.edits(value, stats) {
+            self.write(&edits, literal.content.start, quote);
         }
     }
 
@@ -207,10 +216,17 @@ impl<'t, 'o> Writing<'t, 'o> {
     ) {
         let Range { start, end } = literal.content;
         let raw = &self.text[start..end];
-        let mut is_changed = false;
+        let (mut is_changed, mut has_base64) = (false, false);
+        let mut done = start;
         let mut next = Some(first);
-        while let Some(suspect) = next {
-            let window = window::around(raw, suspect.place - start);
+        while let Some(Suspect { place, is_base64 }) = next {
+            next = suspects.first_in(&(place + 1..end));
+            has_base64 |= is_base64;
+            if is_base64 || place < done {
+                continue;
+            }
+            let window = window::around(raw, place - start);
+            done = start + window.end;
             let value = self.unescaped.read(&raw[window.clone()], quote);
             let mut edits = std::mem::take(&mut self.edits);
             edits.clear();
@@ -219,11 +235,12 @@ impl<'t, 'o> Writing<'t, 'o> {
             is_changed |= !edits.is_empty();
             self.write(&edits, start + window.start, quote);
             self.edits = edits;
-            let behind = (start + window.end).max(suspect.place + 1);
-            next = suspects.first_in(&(behind..end));
         }
         stats.values += 1;
         stats.values_changed += u64::from(is_changed);
+        if has_base64 {
+            stats.base64_left += rewriter.base64_left(raw);
+        }
     }
 
     /// Writes the changes to the string, or the part of one, that was unescaped last and begins at `start`.

@@ -60,11 +60,15 @@ impl Paths {
         })
     }
 
-    /// The next place from `from` on where the anchor of a source stands behind what stands before it.
-    pub(super) fn segment_from(&self, source: usize, text: &[u8], from: usize) -> Option<usize> {
+    /// The bytes by which each source is found.
+    pub(super) fn anchors(&self) -> impl Iterator<Item = &[u8]> {
+        self.sources.iter().map(|source| source.anchor.needle())
+    }
+
+    /// Whether the anchor of a source stands at `at`, behind what stands before it.
+    pub(super) fn is_anchor(&self, source: usize, text: &[u8], at: usize) -> bool {
         let Source { head, anchor, .. } = &self.sources[source];
-        let mut places = anchor.find_iter(text.get(from..)?).map(|offset| from + offset);
-        places.find(|at| chars_before(text, *at, head, Case::Exact).is_some())
+        text[at..].starts_with(anchor.needle()) && chars_before(text, at, head, Case::Exact).is_some()
     }
 
     fn longest_at(&self, text: &[u8], start: usize, slash: Span) -> Option<Found> {

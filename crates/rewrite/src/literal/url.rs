@@ -109,9 +109,18 @@ impl Urls {
         })
     }
 
-    /// The next place from `from` on where the anchor of hosts stands within one of them.
-    pub(super) fn host_from(&self, anchor: usize, text: &[u8], from: usize) -> Option<usize> {
-        self.anchors[anchor].find(text, from, |host, at| host.around(text, at).map(|_| at))
+    /// Of each host, by the numbers of its anchor and itself, at most so many bytes that stand in every spelling of it,
+    /// and where its anchor is from there.
+    pub(super) fn signs(&self, bytes_max: usize) -> impl Iterator<Item = (usize, usize, (Vec<u8>, usize))> {
+        let of_anchor = move |(number, anchor): (usize, &Anchor)| {
+            anchor.signs(bytes_max).enumerate().map(move |(host, sign)| (number, host, sign)).collect::<Vec<_>>()
+        };
+        self.anchors.iter().enumerate().flat_map(of_anchor)
+    }
+
+    /// Whether a host stands around its anchor at `at`.
+    pub(super) fn is_host(&self, anchor: usize, host: usize, text: &[u8], at: usize) -> bool {
+        self.anchors[anchor].is_host(host, text, at)
     }
 
     fn address_around(&self, host: &HostSources, text: &[u8], at: usize, floor: usize) -> Option<Found> {

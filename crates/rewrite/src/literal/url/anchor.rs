@@ -76,6 +76,15 @@ impl Anchor {
         self.hosts.iter_mut()
     }
 
+    /// Of each host, bytes around the anchor that are never escaped, and where the anchor is in them.
+    pub(super) fn signs(&self, bytes_max: usize) -> impl Iterator<Item = (Vec<u8>, usize)> {
+        self.hosts.iter().map(move |host| host.sign(bytes_max))
+    }
+
+    pub(super) fn is_host(&self, host: usize, text: &[u8], at: usize) -> bool {
+        self.hosts[host].around(text, at).is_some()
+    }
+
     /// Tries `read` at every place where a host may stand, until it finds something.
     pub(super) fn find<F>(
         &self,
@@ -161,5 +170,14 @@ impl HostSources {
             return plain;
         }
         host_around(text, at, &self.head, &self.tail)
+    }
+
+    /// One letter before the anchor, if it is a plain one, and what follows it.
+    fn sign(&self, bytes_max: usize) -> (Vec<u8>, usize) {
+        let is_plain = |char: &&char| char.is_ascii_alphanumeric() || **char == '.';
+        let before: Vec<u8> = self.head.last().filter(|char| is_plain(char)).map(|char| *char as u8).into_iter().collect();
+        let behind = self.tail.iter().take_while(is_plain).map(|char| *char as u8);
+        let offset = before.len();
+        (before.into_iter().chain(behind).take(bytes_max).collect(), offset)
     }
 }
