@@ -82,13 +82,15 @@ pub struct DumpSplitter {
     held: Vec<u8>,
     /// All before is read.
     at: usize,
+    /// Batches that were done with, for their memory.
+    spare: Vec<DumpBatch>,
 }
 
 impl DumpSplitter {
     /// At the beginning of a dump.
     #[must_use]
     pub fn new(options: DumpOptions) -> Self {
-        Self { reader: Reader::new(options), found: Findings::default(), held: Vec::new(), at: 0 }
+        Self { reader: Reader::new(options), found: Findings::default(), held: Vec::new(), at: 0, spare: Vec::new() }
     }
 
     /// The bytes that were not cut off yet: the next ones of the dump are appended here.
@@ -103,12 +105,20 @@ impl DumpSplitter {
             self.reader.give_up(&mut self.found);
             self.at = self.held.len();
         }
-        let tail = self.held[self.at..].to_vec();
+        let mut batch = self.spare.pop().unwrap_or_default();
+        batch.bytes.extend_from_slice(&self.held[self.at..]);
         self.held.truncate(self.at);
         self.reader.shift(self.at);
         self.at = 0;
-        let bytes = std::mem::replace(&mut self.held, tail);
-        DumpBatch { bytes, found: std::mem::take(&mut self.found) }
+        std::mem::swap(&mut batch.bytes, &mut self.held);
+        std::mem::swap(&mut batch.found, &mut self.found);
+        batch
+    }
+
+    /// Takes back a batch that is done with, so that the next one needs no memory of its own.
+    pub fn recycle(&mut self, mut batch: DumpBatch) {
+        batch.clear();
+        self.spare.push(batch);
     }
 
     fn read(&mut self, is_last: bool) {
@@ -130,13 +140,14 @@ pub struct DumpRewriter {
     rewriter: Rewriter,
     splitter: DumpSplitter,
     report: DumpReport,
+    space: Vec<u8>,
 }
 
 impl DumpRewriter {
     /// At the beginning of a dump.
     #[must_use]
     pub fn new(rewriter: Rewriter, options: DumpOptions) -> Self {
-        Self { rewriter, splitter: DumpSplitter::new(options), report: DumpReport::default() }
+        Self { rewriter, splitter: DumpSplitter::new(options), report: DumpReport::default(), space: Vec::new() }
     }
 
     /// Takes the next bytes of the dump, of any number, and appends what is ready to `out`.
@@ -154,6 +165,9 @@ impl DumpRewriter {
 
     fn advance(&mut self, is_last: bool, out: &mut Vec<u8>) {
         let batch = self.splitter.cut(is_last);
-        self.report.merge(&batch.rewrite(&self.rewriter, out));
+        let (bytes, report) = batch.rewrite(&self.rewriter, &mut self.space);
+        out.extend_from_slice(bytes);
+        self.report.merge(&report);
+        self.splitter.recycle(batch);
     }
 }

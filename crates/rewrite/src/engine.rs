@@ -72,9 +72,14 @@ impl Rewriter {
 
     /// The changes to a value; `None` if there are none.
     pub(crate) fn edits(&self, value: &[u8], stats: &mut Stats) -> Option<Edits> {
+        stats.base64_left += self.base64_left(value);
+        self.edits_beside_base64(value, stats)
+    }
+
+    /// The changes to a value of which it is known that no base64 in it is left.
+    pub(crate) fn edits_beside_base64(&self, value: &[u8], stats: &mut Stats) -> Option<Edits> {
         stats.values += 1;
         let rules = &self.inner.rules;
-        stats.base64_left += self.base64_left(value);
         let Outcome { edits, damaged } = Run::start(rules, value, LAYERS_MAX)?.finish();
         stats.damaged_left += damaged;
         if edits.is_empty() {

@@ -13,6 +13,7 @@ pub(crate) use signs::{Suspect, Suspects};
 use std::ops::Range;
 
 use memchr::memmem::Finder;
+use smallvec::SmallVec;
 
 use crate::base64_runs;
 use crate::dump::is_border;
@@ -148,7 +149,7 @@ pub(crate) struct Matches<'r, 'v> {
     rules: &'r Rules,
     text: &'v [u8],
     layers: u32,
-    streams: Vec<Stream>,
+    streams: SmallVec<[Stream; 2]>,
     /// Nothing that starts before this is of interest any more.
     floor: usize,
 }
@@ -165,7 +166,7 @@ impl<'r, 'v> Matches<'r, 'v> {
     /// `None` if there is nothing at all; that answer needs no memory. `layers`: how many more times
     /// something within something may be opened.
     pub(crate) fn start(rules: &'r Rules, text: &'v [u8], layers: u32) -> Option<Self> {
-        let mut streams = Vec::new();
+        let mut streams = SmallVec::new();
         for scan in rules.scans() {
             if let Some((found, next)) = rules.next(scan, text, 0, 0, layers) {
                 streams.push(Stream { scan, found, next });

@@ -127,3 +127,75 @@ proptest! {
         prop_assert_eq!(out, dump);
     }
 }
+
+/// What a value becomes in a dump is what it becomes by itself, however it was searched.
+mod agreement {
+    use landfall_rewrite::{Base64Rule, ColumnRule, Stats};
+
+    use super::*;
+
+    const PIECES: &[&str] = &[
+        "https://old.example", "http:\\/\\/old.example\\/a", "//old.example", "HTTPS://OLD.EXAMPLE/x", "https%3A%2F%2Fold.example%2F",
+        "https:\\u002f\\u002fold.example", "&#x2F;&#x2F;old.example", "https://old.example.au", "me@old.example", "//user:old.example@x",
+        "https://old.example:8080", "https://old.example:pa ss@other", "/var/www/old", "/var/www/old2", "\\/var\\/www\\/old\\/x", "file:///var/www/old",
+        "s:19:\"https://old.example\";", "a:1:{s:1:\"u\";s:19:\"https://old.example\";}", "s:19:&quot;https://old.example&quot;;", "s%3A19%3A%22",
+        "\"s:19:\\\"https://old.example\\\";\"", "\\u0022;", "aHR0cHM6Ly9vbGQuZXhhbXBsZS9hL2I=", " ", "'", "\"", "\\", "\n", "\t", ";", ",", "<", ".", "..", "-", "old.example",
+        "caf\u{e9}", "\u{0}", "x", "a:1:", "%", "_", "=", "(",
+    ];
+
+    fn quoted(value: &str, quote: char) -> String {
+        let mut out = String::new();
+        for char in value.chars() {
+            match char {
+                '\n' => out.push_str("\\n"),
+                '\0' => out.push_str("\\0"),
+                '\\' => out.push_str("\\\\"),
+                char if char == quote => out.extend([quote, quote]),
+                '\'' | '"' => out.extend(['\\', char]),
+                char => out.push(char),
+            }
+        }
+        format!("{quote}{out}{quote}")
+    }
+
+    fn check(map: RewriteMap, values: &[Vec<usize>], quote: char) -> Result<(), TestCaseError> {
+        let rewriter = Rewriter::new(map).unwrap();
+        let values: Vec<String> = values.iter().map(|pieces| pieces.iter().map(|at| PIECES[*at]).collect()).collect();
+        let dump_of = |values: &[String]| {
+            let rows: Vec<String> = values.iter().map(|value| format!("(1,{})", quoted(value, quote))).collect();
+            format!("INSERT INTO t VALUES {};\n", rows.join(",\n"))
+        };
+        let mut stats = Stats::default();
+        let moved: Vec<String> = values
+            .iter()
+            .map(|value| {
+                let moved = rewriter.rewrite(value.as_bytes(), ColumnRule::Text, &mut stats);
+                String::from_utf8(moved.into_owned()).unwrap()
+            })
+            .collect();
+        let mut dumped = DumpRewriter::new(rewriter, DumpOptions::default());
+        let mut out = Vec::new();
+        dumped.push(dump_of(&values).as_bytes(), &mut out);
+        let report = dumped.finish(&mut out);
+        // What is put in is escaped by backslashes alone; what was there keeps its own escapes.
+        let unified = |dump: String| dump.replace(&format!("\\{quote}"), &format!("{quote}{quote}"));
+        prop_assert_eq!(unified(String::from_utf8(out).unwrap()), unified(dump_of(&moved)));
+        prop_assert_eq!(report.total(), stats);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+        #[test]
+        fn values_in_a_dump_become_what_they_become_alone(
+            values in proptest::collection::vec(proptest::collection::vec(0..PIECES.len(), 0..7), 1..4),
+            quote in prop_oneof![Just('\''), Just('"')],
+            with_paths in any::<bool>(),
+            base64 in any::<bool>(),
+        ) {
+            let map = RewriteMap::new().url("https://old.example", "https://new-site.test").url("http://old.example", "https://new-site.test");
+            let map = if with_paths { map.path("/var/www/old", "/srv/its") } else { map };
+            check(if base64 { map.base64(Base64Rule::Rewrite) } else { map }, &values, quote)?;
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub(super) struct Findings {
     tables: Vec<TableLiterals>,
     pub(super) rows: u64,
     damaged_rows: BTreeMap<String, u64>,
+    /// An empty list, for its memory.
+    spare: Option<Vec<Literal>>,
 }
 
 /// The literals of consecutive rows of one statement.
@@ -46,7 +48,7 @@ pub(super) struct Mark {
 }
 
 /// A stretch of a dump, ready to be rewritten; stretches do not depend on each other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct DumpBatch {
     pub(super) bytes: Vec<u8>,
     pub(super) found: Findings,
@@ -96,11 +98,22 @@ fn rule(table: &str, column: &str, is_binary: bool, options: &DumpOptions) -> Co
 }
 
 impl Findings {
+    /// Forgets all but the memory.
+    fn clear(&mut self) {
+        let mut spare = self.spare.take();
+        for TableLiterals { mut literals, .. } in self.tables.drain(..) {
+            literals.clear();
+            spare = spare.filter(|known| known.capacity() >= literals.capacity()).or(Some(literals));
+        }
+        *self = Self { tables: std::mem::take(&mut self.tables), spare, ..Self::default() };
+    }
+
     /// The list for literals of a table.
     pub(super) fn literals(&mut self, table: &Arc<Table>) -> &mut Vec<Literal> {
         let is_known = self.tables.last().is_some_and(|last| Arc::ptr_eq(&last.table, table));
         if !is_known {
-            self.tables.push(TableLiterals { table: Arc::clone(table), literals: Vec::new() });
+            let literals = self.spare.take().unwrap_or_default();
+            self.tables.push(TableLiterals { table: Arc::clone(table), literals });
         }
         let last = self.tables.len() - 1;
         &mut self.tables[last].literals
@@ -124,15 +137,22 @@ impl Findings {
 }
 
 impl DumpBatch {
-    /// Appends the stretch, rewritten, to `out`, and says what was done in it.
-    pub fn rewrite(&self, rewriter: &Rewriter, out: &mut Vec<u8>) -> DumpReport {
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.found.clear();
+    }
+
+    /// The rewritten stretch, and what was done in it. It lies in `space`; one in which nothing changes is not copied.
+    pub fn rewrite<'b>(&'b self, rewriter: &Rewriter, space: &'b mut Vec<u8>) -> (&'b [u8], DumpReport) {
+        space.clear();
         let mut report = DumpReport {
             rows: self.found.rows,
             damaged_rows: self.found.damaged_rows.clone(),
             bytes: self.bytes.len() as u64,
             ..DumpReport::default()
         };
-        let mut writing = Writing::new(&self.bytes, out);
+        let mut writing = Writing::new(&self.bytes, space);
         let mut suspects = rewriter.suspects(&self.bytes);
         for TableLiterals { table, literals } in &self.found.tables {
             let mut columns: Vec<Stats> = Vec::new();
@@ -157,8 +177,7 @@ impl DumpBatch {
                 report.columns.entry(key).or_default().merge(stats);
             }
         }
-        writing.rest();
-        report
+        (writing.finish(), report)
     }
 }
 
@@ -186,20 +205,35 @@ impl<'t, 'o> Writing<'t, 'o> {
         stats: &mut Stats,
     ) {
         let (Spelling::Text(quote) | Spelling::Bytes(quote)) = literal.spelling else { return };
-        let Some(suspects) = suspects else { return self.whole(literal, quote, rewriter, stats) };
+        let Some(suspects) = suspects else { return self.whole(literal, quote, true, rewriter, stats) };
         match suspects.first_in(&literal.content) {
             None => stats.values += 1,
             Some(first) if window::is_possible(rewriter, &self.text[literal.content.clone()]) => {
                 self.windows(literal, quote, first, rewriter, suspects, stats);
             }
-            Some(_) => self.whole(literal, quote, rewriter, stats),
+            Some(first) => {
+                let has_base64 = suspects.is_base64_until(first, literal.content.end);
+                self.whole(literal, quote, has_base64, rewriter, stats);
+            }
         }
     }
 
     /// Reads the value from end to end.
-    fn whole(&mut self, literal: &Literal, quote: u8, rewriter: &Rewriter, stats: &mut Stats) {
+    fn whole(
+        &mut self,
+        literal: &Literal,
+        quote: u8,
+        has_base64: bool,
+        rewriter: &Rewriter,
+        stats: &mut Stats,
+    ) {
         let value = self.unescaped.read(&self.text[literal.content.clone()], quote);
-        if let Some(edits) = rewriter.edits(value, stats) {
+        let edits = if has_base64 {
+            rewriter.edits(value, stats)
+        } else {
+            rewriter.edits_beside_base64(value, stats)
+        };
+        if let Some(edits) = edits {
             self.write(&edits, literal.content.start, quote);
         }
     }
@@ -239,7 +273,7 @@ impl<'t, 'o> Writing<'t, 'o> {
         stats.values += 1;
         stats.values_changed += u64::from(is_changed);
         if has_base64 {
-            stats.base64_left += rewriter.base64_left(raw);
+            stats.base64_left += rewriter.base64_left(self.unescaped.read(raw, quote));
         }
     }
 
@@ -266,7 +300,14 @@ impl<'t, 'o> Writing<'t, 'o> {
         }
     }
 
-    fn rest(&mut self) {
+    fn finish(self) -> &'o [u8]
+    where
+        't: 'o,
+    {
+        if self.written == 0 {
+            return self.text;
+        }
         self.out.extend_from_slice(&self.text[self.written..]);
+        self.out
     }
 }

@@ -73,6 +73,11 @@ impl Places<'_> {
 
 /// Appends a part of a value as it stands between quotes.
 pub(super) fn escape(value: &[u8], quote: u8, out: &mut Vec<u8>) {
+    let is_special = |byte: &u8| *byte < b' ' || *byte == b'\\' || *byte == quote;
+    if !value.iter().any(is_special) {
+        out.extend_from_slice(value);
+        return;
+    }
     for byte in value {
         match *byte {
             0 => out.extend_from_slice(b"\\0"),

@@ -53,6 +53,8 @@ enum Value {
     Other,
 }
 
+const SHORT_BYTES: usize = 8;
+
 /// Why reading stops.
 enum Stop {
     Damaged,
@@ -196,7 +198,7 @@ impl Reader<'_, '_> {
 fn string_end(text: &[u8], start: usize, quote: u8) -> Result<usize, Stop> {
     let mut at = start;
     loop {
-        at += memchr(quote, text.get(at..).unwrap_or_default()).ok_or(Stop::Cut)?;
+        at += next_quote(quote, text.get(at..).unwrap_or_default()).ok_or(Stop::Cut)?;
         let backslashes = text[start..at].iter().rev().take_while(|byte| **byte == b'\\').count();
         if backslashes % 2 == 1 {
             at += 1;
@@ -206,6 +208,12 @@ fn string_end(text: &[u8], start: usize, quote: u8) -> Result<usize, Stop> {
             return Ok(at);
         }
     }
+}
+
+/// Most strings of a row are short, and a search in vectors does not pay for them.
+fn next_quote(quote: u8, text: &[u8]) -> Option<usize> {
+    let head = text.iter().take(SHORT_BYTES).position(|byte| *byte == quote);
+    head.or_else(|| Some(memchr(quote, text.get(SHORT_BYTES..)?)? + SHORT_BYTES))
 }
 
 /// The end of the comment that begins at `start`, if one does.

@@ -41,6 +41,17 @@ impl<'t> Pen<'t> {
         if self.is_percent() { self.percent(b':', out) } else { out.push(b':') }
     }
 
+    /// A host. Most have no sign that is ever escaped.
+    pub(super) fn text(&self, text: &str, out: &mut Vec<u8>) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.';
+        let is_single_dash = |at: usize| text.as_bytes()[at] == b'-' && !text[..at].ends_with('-');
+        if text.bytes().enumerate().all(|(at, byte)| is_plain(byte) || is_single_dash(at)) {
+            out.extend_from_slice(text.as_bytes());
+        } else {
+            self.chars(text.chars(), out);
+        }
+    }
+
     pub(super) fn chars(&self, chars: impl Iterator<Item = char>, out: &mut Vec<u8>) {
         let mut chars = chars.peekable();
         while let Some(char) = chars.next() {

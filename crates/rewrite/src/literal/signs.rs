@@ -143,6 +143,15 @@ impl<'r, 't> Suspects<'r, 't> {
         self.next.filter(|next| next.place < range.end)
     }
 
+    /// Whether base64 is suspected from a known suspect up to `end`.
+    pub(crate) fn is_base64_until(&mut self, first: Suspect, end: usize) -> bool {
+        let mut next = Some(first);
+        while let Some(Suspect { place, is_base64: false }) = next {
+            next = self.first_in(&(place + 1..end));
+        }
+        next.is_some()
+    }
+
     fn find(&self) -> Option<Suspect> {
         let mut from = self.from;
         loop {

@@ -154,7 +154,7 @@ impl Urls {
             Form::Ascii => &target.ascii,
             Form::Unicode => &target.unicode,
         };
-        pen.chars(host.chars(), out);
+        pen.text(host, out);
         if let Some(port) = &target.port {
             match url.colon {
                 Some(colon) => out.extend_from_slice(colon.of(text)),
