@@ -1,5 +1,7 @@
 //! Arguments of `landfall rewrite`.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
@@ -29,6 +31,9 @@ pub(crate) struct RewriteArgs {
     /// Decode base64 that holds an address, rewrite it, and encode it again.
     #[arg(long)]
     pub(crate) base64: bool,
+    /// Threads that rewrite rows of a dump side by side; the cores of this machine, four at most, unless said.
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
     /// How the report on standard error looks.
     #[arg(long, default_value = "text")]
     pub(crate) report: ReportForm,

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::Stdio;
+use std::thread;
 
 use serde_json::Value;
 
@@ -16,10 +17,11 @@ fn rewrite(arguments: &[&str], input: &str) -> (i32, String, String) {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().expect("it starts");
     let mut stdin = process.stdin.take().expect("its input is ours");
-    // Where the arguments are refused nothing is read.
-    let _ = stdin.write_all(input.as_bytes());
-    drop(stdin);
-    let done = process.wait_with_output().expect("it ends");
+    let done = thread::scope(|scope| {
+        // Where the arguments are refused nothing is read.
+        scope.spawn(move || stdin.write_all(input.as_bytes()));
+        process.wait_with_output().expect("it ends")
+    });
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code().expect("no signal"), text(&done.stdout), text(&done.stderr))
 }
@@ -68,4 +70,17 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
         assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {error}");
         assert!(error.contains(reason), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn several_threads_keep_the_order_and_count_the_same() {
+    let rows: Vec<String> = (0..40_000).map(|id| format!("({id},'https://old.example/{id}')")).collect();
+    let dump = format!("INSERT INTO `t` (`id`,`text`) VALUES\n{};\n", rows.join(",\n"));
+    let (code, alone, counted) = rewrite(&[&MAP[..], &["--jobs", "1", "--report", "json"]].concat(), &dump);
+    assert_eq!((code, alone == dump.replace("old.example", "new-site.test")), (0, true));
+    for jobs in ["2", "5"] {
+        let (code, out, report) = rewrite(&[&MAP[..], &["--jobs", jobs, "--report", "json"]].concat(), &dump);
+        assert_eq!((code, out == alone, report), (0, true, counted.clone()), "{jobs}");
+    }
+    assert_eq!(rewrite(&[&MAP[..], &["--jobs", "0"]].concat(), &dump).0, 2);
 }

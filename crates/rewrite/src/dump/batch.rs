@@ -143,6 +143,12 @@ impl DumpBatch {
         self.found.clear();
     }
 
+    /// The stretch as it came.
+    #[must_use]
+    pub fn original(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The rewritten stretch, and what was done in it. It lies in `space`; one in which nothing changes is not copied.
     pub fn rewrite<'b>(&'b self, rewriter: &Rewriter, space: &'b mut Vec<u8>) -> (&'b [u8], DumpReport) {
         space.clear();
