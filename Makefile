@@ -6,7 +6,9 @@ CARGO ?= scripts/with-cargo cargo
 BACKENDS ?= embedded
 PROFILE ?= demo
 
-.PHONY: help demo test faults bench bench-memory setup-demo setup-test lint unit docs plugin-test
+FUZZ_SECONDS ?= 300
+
+.PHONY: help demo test faults fuzz bench bench-memory bench-rewrite setup-demo setup-test lint unit docs plugin-test
 
 help: ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +39,16 @@ bench: setup-demo ## A medium site, by Landfall and by hand, in one run
 bench-memory: setup-demo ## Peak memory of workers with two busy slots, ordinary and heavy sites
 	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins
 	target/debug/landfall-bench memory
+
+bench-rewrite: ## The rewrite engine beside a memmem scan, the command beside sed (MB=500)
+	$(CARGO) build --locked --release -p landfall-cli
+	LANDFALL=$(CURDIR)/target/release/landfall $(CARGO) bench --locked -p landfall-rewrite --bench dump
+
+fuzz: setup-test ## The rewrite engine and its reader of dumps, each for FUZZ_SECONDS=300
+	$(CARGO) install --locked --quiet --root target/tools cargo-fuzz@0.13.2
+	cd crates/rewrite && for target in value dump; do mkdir -p fuzz/found/$$target && \
+	    PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CURDIR)/$(CARGO) fuzz run --sanitizer none $$target \
+	    fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 || exit 1; done
 
 faults: setup-demo ## Workers killed and frozen, queues deleted, servers restarted: 25 min (CASES="kills cut-over sleepers servers writes")
 	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins

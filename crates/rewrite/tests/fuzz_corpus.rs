@@ -1,0 +1,28 @@
+//! The seed corpus of the fuzz targets, and whatever they found once, with the ordinary tool chain.
+
+#[path = "../fuzz/src/lib.rs"]
+mod checks;
+
+use std::path::Path;
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut seeds = 0;
+    for entry in folder.read_dir().expect("the corpus is there").flatten() {
+        let bytes = std::fs::read(entry.path()).expect("a seed is readable");
+        println!("{}", entry.path().display());
+        check(&bytes);
+        seeds += 1;
+    }
+    assert!(seeds > 5, "{seeds} seeds");
+}
+
+#[test]
+fn every_value_of_the_corpus_holds() {
+    replay("value", checks::value);
+}
+
+#[test]
+fn every_dump_of_the_corpus_holds() {
+    replay("dump", checks::dump);
+}
