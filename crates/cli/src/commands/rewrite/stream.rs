@@ -18,11 +18,17 @@ const READ_BYTES: u64 = 128 << 10;
 /// Stretches that wait for a thread, or for their turn to be written.
 const AHEAD: usize = 4;
 
-/// A stretch, and what it became.
-struct Rewritten {
+/// A stretch, and the memory for what it becomes. It goes round from thread to thread: memory that is given back and
+/// taken anew each time costs more than the rewriting.
+#[derive(Default)]
+struct Work {
     batch: DumpBatch,
-    /// None where nothing changed.
-    bytes: Option<Vec<u8>>,
+    space: Vec<u8>,
+}
+
+/// A stretch, and what was done in it. Where nothing changed the space is empty.
+struct Rewritten {
+    work: Work,
     report: DumpReport,
 }
 
@@ -80,23 +86,22 @@ fn on_threads(
     })
 }
 
-fn feed(source: &mut Source, to: &[SyncSender<DumpBatch>], spare: &Receiver<DumpBatch>) -> Result<(), Failure> {
+fn feed(source: &mut Source, to: &[SyncSender<Work>], spare: &Receiver<Work>) -> Result<(), Failure> {
     for thread in to.iter().cycle() {
-        spare.try_iter().for_each(|batch| source.splitter.recycle(batch));
+        let Work { batch: spent, space } = spare.try_recv().unwrap_or_default();
+        source.splitter.recycle(spent);
         let Some(batch) = source.next()? else { return Ok(()) };
-        if thread.send(batch).is_err() {
+        if thread.send(Work { batch, space }).is_err() {
             return Ok(());
         }
     }
     Ok(())
 }
 
-fn work(rewriter: &Rewriter, batches: &Receiver<DumpBatch>, done: &SyncSender<Rewritten>) {
-    for batch in batches {
-        let mut space = Vec::new();
-        let (_, report) = batch.rewrite(rewriter, &mut space);
-        let bytes = (!space.is_empty()).then_some(space);
-        if done.send(Rewritten { batch, bytes, report }).is_err() {
+fn work(rewriter: &Rewriter, todo: &Receiver<Work>, done: &SyncSender<Rewritten>) {
+    for mut work in todo {
+        let (_, report) = work.batch.rewrite(rewriter, &mut work.space);
+        if done.send(Rewritten { work, report }).is_err() {
             return;
         }
     }
@@ -105,15 +110,15 @@ fn work(rewriter: &Rewriter, batches: &Receiver<DumpBatch>, done: &SyncSender<Re
 fn write(
     mut output: Output,
     from: &[Receiver<Rewritten>],
-    spent: &SyncSender<DumpBatch>,
+    spent: &SyncSender<Work>,
 ) -> Result<DumpReport, Failure> {
     let mut report = DumpReport::default();
     for thread in from.iter().cycle() {
-        let Ok(Rewritten { batch, bytes, report: done }) = thread.recv() else { break };
-        output.write(bytes.as_deref().unwrap_or(batch.original()))?;
+        let Ok(Rewritten { work, report: done }) = thread.recv() else { break };
+        output.write(if work.space.is_empty() { work.batch.original() } else { &work.space })?;
         report.merge(&done);
         // Its memory is of use only as long as there is something to read.
-        let _ = spent.try_send(batch);
+        let _ = spent.try_send(work);
     }
     output.end()?;
     Ok(report)
