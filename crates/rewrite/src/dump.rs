@@ -90,7 +90,13 @@ impl DumpSplitter {
     /// At the beginning of a dump.
     #[must_use]
     pub fn new(options: DumpOptions) -> Self {
-        Self { reader: Reader::new(options), found: Findings::default(), held: Vec::new(), at: 0, spare: Vec::new() }
+        Self {
+            reader: Reader::new(options),
+            found: Findings::default(),
+            held: Vec::new(),
+            at: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// The bytes that were not cut off yet: the next ones of the dump are appended here.
@@ -101,8 +107,10 @@ impl DumpSplitter {
     /// Cuts off what can be rewritten of the bytes so far. `is_last`: no more follow, and nothing is held back.
     pub fn cut(&mut self, is_last: bool) -> DumpBatch {
         self.read(is_last);
-        if is_last || self.held.len() - self.at > HELD_MAX {
+        if self.held.len() - self.at > HELD_MAX {
             self.reader.give_up(&mut self.found);
+            self.at = self.held.len();
+        } else if is_last {
             self.at = self.held.len();
         }
         let mut batch = self.spare.pop().unwrap_or_default();
@@ -147,7 +155,12 @@ impl DumpRewriter {
     /// At the beginning of a dump.
     #[must_use]
     pub fn new(rewriter: Rewriter, options: DumpOptions) -> Self {
-        Self { rewriter, splitter: DumpSplitter::new(options), report: DumpReport::default(), space: Vec::new() }
+        Self {
+            rewriter,
+            splitter: DumpSplitter::new(options),
+            report: DumpReport::default(),
+            space: Vec::new(),
+        }
     }
 
     /// Takes the next bytes of the dump, of any number, and appends what is ready to `out`.

@@ -135,12 +135,50 @@ mod agreement {
     use super::*;
 
     const PIECES: &[&str] = &[
-        "https://old.example", "http:\\/\\/old.example\\/a", "//old.example", "HTTPS://OLD.EXAMPLE/x", "https%3A%2F%2Fold.example%2F",
-        "https:\\u002f\\u002fold.example", "&#x2F;&#x2F;old.example", "https://old.example.au", "me@old.example", "//user:old.example@x",
-        "https://old.example:8080", "https://old.example:pa ss@other", "/var/www/old", "/var/www/old2", "\\/var\\/www\\/old\\/x", "file:///var/www/old",
-        "s:19:\"https://old.example\";", "a:1:{s:1:\"u\";s:19:\"https://old.example\";}", "s:19:&quot;https://old.example&quot;;", "s%3A19%3A%22",
-        "\"s:19:\\\"https://old.example\\\";\"", "\\u0022;", "aHR0cHM6Ly9vbGQuZXhhbXBsZS9hL2I=", " ", "'", "\"", "\\", "\n", "\t", ";", ",", "<", ".", "..", "-", "old.example",
-        "caf\u{e9}", "\u{0}", "x", "a:1:", "%", "_", "=", "(",
+        "https://old.example",
+        "http:\\/\\/old.example\\/a",
+        "//old.example",
+        "HTTPS://OLD.EXAMPLE/x",
+        "https%3A%2F%2Fold.example%2F",
+        "https:\\u002f\\u002fold.example",
+        "&#x2F;&#x2F;old.example",
+        "https://old.example.au",
+        "me@old.example",
+        "//user:old.example@x",
+        "https://old.example:8080",
+        "https://old.example:pa ss@other",
+        "/var/www/old",
+        "/var/www/old2",
+        "\\/var\\/www\\/old\\/x",
+        "file:///var/www/old",
+        "s:19:\"https://old.example\";",
+        "a:1:{s:1:\"u\";s:19:\"https://old.example\";}",
+        "s:19:&quot;https://old.example&quot;;",
+        "s%3A19%3A%22",
+        "\"s:19:\\\"https://old.example\\\";\"",
+        "\\u0022;",
+        "aHR0cHM6Ly9vbGQuZXhhbXBsZS9hL2I=",
+        " ",
+        "'",
+        "\"",
+        "\\",
+        "\n",
+        "\t",
+        ";",
+        ",",
+        "<",
+        ".",
+        "..",
+        "-",
+        "old.example",
+        "caf\u{e9}",
+        "\u{0}",
+        "x",
+        "a:1:",
+        "%",
+        "_",
+        "=",
+        "(",
     ];
 
     fn quoted(value: &str, quote: char) -> String {
@@ -160,9 +198,11 @@ mod agreement {
 
     fn check(map: RewriteMap, values: &[Vec<usize>], quote: char) -> Result<(), TestCaseError> {
         let rewriter = Rewriter::new(map).unwrap();
-        let values: Vec<String> = values.iter().map(|pieces| pieces.iter().map(|at| PIECES[*at]).collect()).collect();
+        let values: Vec<String> =
+            values.iter().map(|pieces| pieces.iter().map(|at| PIECES[*at]).collect()).collect();
         let dump_of = |values: &[String]| {
-            let rows: Vec<String> = values.iter().map(|value| format!("(1,{})", quoted(value, quote))).collect();
+            let rows: Vec<String> =
+                values.iter().map(|value| format!("(1,{})", quoted(value, quote))).collect();
             format!("INSERT INTO t VALUES {};\n", rows.join(",\n"))
         };
         let mut stats = Stats::default();

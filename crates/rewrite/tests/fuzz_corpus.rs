@@ -1,6 +1,7 @@
 //! The seed corpus of the fuzz targets, and whatever they found once, with the ordinary tool chain.
 
 #[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzzer's crate has them public")]
 mod checks;
 
 use std::path::Path;
@@ -10,8 +11,10 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut seeds = 0;
     for entry in folder.read_dir().expect("the corpus is there").flatten() {
         let bytes = std::fs::read(entry.path()).expect("a seed is readable");
-        println!("{}", entry.path().display());
-        check(&bytes);
+        // A panic names its thread.
+        let named = std::thread::Builder::new().name(entry.path().display().to_string());
+        let checked = named.spawn(move || check(&bytes)).expect("a thread starts").join();
+        assert!(checked.is_ok(), "{} does not hold", entry.path().display());
         seeds += 1;
     }
     assert!(seeds > 5, "{seeds} seeds");

@@ -18,7 +18,8 @@ struct Took {
 }
 
 pub(crate) fn compare(landfall: &Path, dump: &Path, pairs: &[[String; 2]]) -> Result<(), Box<dyn Error>> {
-    let sed: Vec<String> = std::iter::once("sed".to_owned()).chain(pairs.iter().flat_map(expression)).collect();
+    let sed: Vec<String> =
+        std::iter::once("sed".to_owned()).chain(pairs.iter().flat_map(expression)).collect();
     let tool = |jobs: &str| -> Vec<String> {
         let head = [&landfall.to_string_lossy(), "rewrite", "--jobs", jobs].map(str::to_owned);
         let maps = pairs.iter().flat_map(|[from, to]| ["--map".to_owned(), from.clone(), to.clone()]);
@@ -31,7 +32,10 @@ pub(crate) fn compare(landfall: &Path, dump: &Path, pairs: &[[String; 2]]) -> Re
     let ratio = ours.cpu / theirs.cpu;
     println!("CPU {ratio:.2} x sed (mark: at most {CPU_MARK} x: {})", verdict(ratio <= CPU_MARK));
     let peak = peak_memory(&tool("1"), dump)?;
-    println!("peak memory {peak} MiB (mark: under {MEMORY_MARK_MIB} MiB: {})", verdict(peak < MEMORY_MARK_MIB));
+    println!(
+        "peak memory {peak} MiB (mark: under {MEMORY_MARK_MIB} MiB: {})",
+        verdict(peak < MEMORY_MARK_MIB)
+    );
     Ok(())
 }
 

@@ -47,11 +47,78 @@ CREATE TABLE `wp_options` (
 ";
 
 const WORDS: &[&str] = &[
-    "the", "of", "harbour", "and", "a", "to", "garden", "in", "is", "you", "that", "it", "workshop", "for", "on", "with",
-    "customer's", "evening", "they", "be", "at", "one", "have", "this", "from", "café", "by", "hot", "word", "but",
-    "what", "some", "we", "can", "out", "other", "were", "all", "there", "when", "opening", "your", "how", "said",
-    "Zürich", "each", "which", "their", "time", "will", "way", "about", "many", "then", "them", "write", "would",
-    "don't", "so", "these", "her", "long", "make", "thing", "see", "him", "two", "has", "look", "more", "day", "could",
+    "the",
+    "of",
+    "harbour",
+    "and",
+    "a",
+    "to",
+    "garden",
+    "in",
+    "is",
+    "you",
+    "that",
+    "it",
+    "workshop",
+    "for",
+    "on",
+    "with",
+    "customer's",
+    "evening",
+    "they",
+    "be",
+    "at",
+    "one",
+    "have",
+    "this",
+    "from",
+    "café",
+    "by",
+    "hot",
+    "word",
+    "but",
+    "what",
+    "some",
+    "we",
+    "can",
+    "out",
+    "other",
+    "were",
+    "all",
+    "there",
+    "when",
+    "opening",
+    "your",
+    "how",
+    "said",
+    "Zürich",
+    "each",
+    "which",
+    "their",
+    "time",
+    "will",
+    "way",
+    "about",
+    "many",
+    "then",
+    "them",
+    "write",
+    "would",
+    "don't",
+    "so",
+    "these",
+    "her",
+    "long",
+    "make",
+    "thing",
+    "see",
+    "him",
+    "two",
+    "has",
+    "look",
+    "more",
+    "day",
+    "could",
 ];
 
 /// Addresses of these hosts stand in the dump, in turn.
@@ -103,7 +170,8 @@ impl<'h> Corpus<'h> {
         let host = self.hosts[self.random.random_range(0..self.hosts.len())];
         let scheme = if self.random.random_bool(0.8) { "https" } else { "http" };
         let www = if self.random.random_bool(0.3) { "www." } else { "" };
-        let (year, month, id) = (self.random.random_range(2014..2026), self.random.random_range(1..13), self.id());
+        let (year, month, id) =
+            (self.random.random_range(2014..2026), self.random.random_range(1..13), self.id());
         format!("{scheme}://{www}{host}/wp-content/uploads/{year}/{month:02}/image-{id}.jpg")
     }
 
@@ -132,7 +200,10 @@ impl<'h> Corpus<'h> {
         let mut content = String::new();
         for _ in 0..self.random.random_range(1..7) {
             let text = self.words(90);
-            let _ = write!(content, "<!-- wp:paragraph {{\"align\":\"wide\"}} -->\n<p class=\"has-text\">{text}</p>\n<!-- /wp:paragraph -->\n\n");
+            let _ = write!(
+                content,
+                "<!-- wp:paragraph {{\"align\":\"wide\"}} -->\n<p class=\"has-text\">{text}</p>\n<!-- /wp:paragraph -->\n\n"
+            );
             let (id, url) = (self.id(), self.due());
             let _ = write!(
                 content,
@@ -185,20 +256,32 @@ impl<'h> Corpus<'h> {
             .map(|name| {
                 let id = self.id();
                 let file = text(&format!("image-{id}-300x200.jpg"));
-                let size = items(&[("file".into(), file), ("width".into(), "i:300;".into()), ("height".into(), "i:200;".into())]);
+                let size = items(&[
+                    ("file".into(), file),
+                    ("width".into(), "i:300;".into()),
+                    ("height".into(), "i:200;".into()),
+                ]);
                 (name.to_owned(), size)
             })
             .into();
         self.owed += 400;
         let url = self.due();
-        items(&[("width".into(), "i:1200;".into()), ("file".into(), text(&url)), ("sizes".into(), items(&sizes))])
+        items(&[
+            ("width".into(), "i:1200;".into()),
+            ("file".into(), text(&url)),
+            ("sizes".into(), items(&sizes)),
+        ])
     }
 
     fn gallery(&mut self) -> String {
         let mut pictures = Vec::new();
         for at in 0..self.random.random_range(2..12) {
             let (caption, url) = (self.words(25), self.due());
-            let picture = items(&[("url".into(), text(&url)), ("caption".into(), text(&caption)), ("on".into(), "b:1;".into())]);
+            let picture = items(&[
+                ("url".into(), text(&url)),
+                ("caption".into(), text(&caption)),
+                ("on".into(), "b:1;".into()),
+            ]);
             pictures.push((at.to_string(), picture));
             self.owed += 90;
         }
@@ -208,7 +291,11 @@ impl<'h> Corpus<'h> {
     /// Serialized data in serialized data, and JSON in it.
     fn nested(&mut self) -> String {
         let (inner, json) = (self.gallery(), self.builder());
-        items(&[("inner".into(), text(&inner)), ("json".into(), text(&json)), ("title".into(), text(&self.words(8)))])
+        items(&[
+            ("inner".into(), text(&inner)),
+            ("json".into(), text(&json)),
+            ("title".into(), text(&self.words(8))),
+        ])
     }
 }
 

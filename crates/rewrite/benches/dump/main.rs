@@ -70,7 +70,9 @@ fn written(dump: &[u8]) -> io::Result<NamedTempFile> {
 
 /// Both schemes, with and without `www.`, to one target.
 fn pairs_of(hosts: &[&str]) -> Vec<[String; 2]> {
-    let forms = |host: &&str| ["https://www.", "http://www.", "https://", "http://"].map(|head| format!("{head}{host}"));
+    let forms = |host: &&str| {
+        ["https://www.", "http://www.", "https://", "http://"].map(|head| format!("{head}{host}"))
+    };
     hosts.iter().flat_map(forms).map(|from| [from, TARGET.to_owned()]).collect()
 }
 

@@ -1,7 +1,9 @@
 //! What must hold for any bytes. The fuzzer looks for bytes for which it does not; `tests/fuzz_corpus.rs` tries those of
 //! the corpus with the ordinary tool chain.
 
-use landfall_rewrite::{Base64Rule, ColumnRule, DumpOptions, DumpReport, DumpRewriter, RewriteMap, Rewriter, Stats};
+use landfall_rewrite::{
+    Base64Rule, ColumnRule, DumpOptions, DumpReport, DumpRewriter, RewriteMap, Rewriter, Stats,
+};
 
 fn rewriter(base64: Base64Rule) -> Rewriter {
     let map = RewriteMap::new()
@@ -21,7 +23,10 @@ pub fn value(bytes: &[u8]) {
         let is_changed = moved.as_ref() != bytes;
         assert_eq!(stats.values_changed > 0, is_changed, "the counters say what was done");
         assert_eq!(stats.values, 1);
-        assert!(is_changed || matches!(moved, std::borrow::Cow::Borrowed(_)), "what does not change is not copied");
+        assert!(
+            is_changed || matches!(moved, std::borrow::Cow::Borrowed(_)),
+            "what does not change is not copied"
+        );
     }
     let unconcerned = RewriteMap::new().url("https://nowhere.invalid", "https://new-site.test");
     let unconcerned = Rewriter::new(unconcerned).expect("the pair is well-formed");

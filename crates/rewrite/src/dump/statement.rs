@@ -215,12 +215,9 @@ impl Reader {
 
     /// The row under way is damaged: it is left.
     fn lose(&mut self, found: &mut Findings) {
-        match std::mem::replace(&mut self.place, Place::Other) {
-            Place::Rows(rows) => {
-                found.damaged(&rows.table);
-                self.place = Place::Lost(rows);
-            }
-            place => self.place = place,
+        if let Place::Rows(rows) = &self.place {
+            found.damaged(&rows.table);
+            self.place = Place::Lost(rows.clone());
         }
     }
 

@@ -10,7 +10,10 @@ use crate::engine::Rewriter;
 
 /// Whether a string can be rewritten window by window: it holds no serialized data, in whatever spelling.
 pub(super) fn is_possible(rewriter: &Rewriter, raw: &[u8]) -> bool {
-    rewriter.sources_fit_windows() && !begins_serialized(raw) && !rewriter.may_embed(raw) && !encoded::has_quotes(raw)
+    rewriter.sources_fit_windows()
+        && !begins_serialized(raw)
+        && !rewriter.may_embed(raw)
+        && !encoded::has_quotes(raw)
 }
 
 /// The window around a place in a string. It does not begin within an escape, and does not end within one.
@@ -52,7 +55,10 @@ mod tests {
             raw[around(raw.as_bytes(), at)].to_owned()
         };
         assert_eq!(window(r#"<a href=\"https://old.example/x\">"#, "old"), "https://old.example/x");
-        assert_eq!(window(r"see\nhttps:\\/\\/old.example\\, it''s", "old"), r"see\nhttps:\\/\\/old.example\\");
+        assert_eq!(
+            window(r"see\nhttps:\\/\\/old.example\\, it''s", "old"),
+            r"see\nhttps:\\/\\/old.example\\"
+        );
         assert_eq!(window("//old.example", "old"), "//old.example");
     }
 

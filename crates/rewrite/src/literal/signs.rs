@@ -52,11 +52,7 @@ impl Search {
 #[derive(Debug, Clone, Copy)]
 enum Meaning {
     /// A host of an anchor, which stands so many bytes behind the beginning of the sign.
-    Host {
-        anchor: usize,
-        host: usize,
-        offset: usize,
-    },
+    Host { anchor: usize, host: usize, offset: usize },
     /// The anchor of a path.
     Path(usize),
     /// Digits of base64.
@@ -173,7 +169,9 @@ impl<'r, 't> Suspects<'r, 't> {
                 urls.is_host(anchor, host, self.text, place + offset).then_some(false)
             }
             Meaning::Path(source) => paths.is_anchor(source, self.text, place).then_some(false),
-            Meaning::Base64(number) => self.text[place..].starts_with(base64[number].needle()).then_some(true),
+            Meaning::Base64(number) => {
+                self.text[place..].starts_with(base64[number].needle()).then_some(true)
+            }
         }
     }
 }

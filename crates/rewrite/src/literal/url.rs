@@ -113,7 +113,11 @@ impl Urls {
     /// and where its anchor is from there.
     pub(super) fn signs(&self, bytes_max: usize) -> impl Iterator<Item = (usize, usize, (Vec<u8>, usize))> {
         let of_anchor = move |(number, anchor): (usize, &Anchor)| {
-            anchor.signs(bytes_max).enumerate().map(move |(host, sign)| (number, host, sign)).collect::<Vec<_>>()
+            anchor
+                .signs(bytes_max)
+                .enumerate()
+                .map(move |(host, sign)| (number, host, sign))
+                .collect::<Vec<_>>()
         };
         self.anchors.iter().enumerate().flat_map(of_anchor)
     }

@@ -13,7 +13,7 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(is_dry: bool) -> Self {
-        Self { out: (!is_dry).then(|| io::stdout()) }
+        Self { out: (!is_dry).then(io::stdout) }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {

@@ -48,7 +48,11 @@ pub(super) fn run(
     Ok(report)
 }
 
-fn on_one_thread(source: &mut Source, rewriter: &Rewriter, mut output: Output) -> Result<DumpReport, Failure> {
+fn on_one_thread(
+    source: &mut Source,
+    rewriter: &Rewriter,
+    mut output: Output,
+) -> Result<DumpReport, Failure> {
     let (mut report, mut space) = (DumpReport::default(), Vec::new());
     while let Some(batch) = source.next()? {
         let (bytes, done) = batch.rewrite(rewriter, &mut space);
@@ -164,7 +168,9 @@ fn progress() -> Result<ProgressBar, Failure> {
     let is_file = rustix::fs::FileType::from_raw_mode(input.st_mode).is_file();
     let length = u64::try_from(input.st_size).ok().filter(|length| is_file && *length > 0);
     let template = match length {
-        Some(_) => "  {wide_bar:.cyan/dim} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
+        Some(_) => {
+            "  {wide_bar:.cyan/dim} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left"
+        }
         None => "  {spinner} {bytes} rewritten  {bytes_per_sec}  {elapsed}",
     };
     let style = ProgressStyle::with_template(template).context("the progress bar")?;

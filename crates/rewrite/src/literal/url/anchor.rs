@@ -175,7 +175,8 @@ impl HostSources {
     /// One letter before the anchor, if it is a plain one, and what follows it.
     fn sign(&self, bytes_max: usize) -> (Vec<u8>, usize) {
         let is_plain = |char: &&char| char.is_ascii_alphanumeric() || **char == '.';
-        let before: Vec<u8> = self.head.last().filter(|char| is_plain(char)).map(|char| *char as u8).into_iter().collect();
+        let before: Vec<u8> =
+            self.head.last().filter(|char| is_plain(char)).map(|char| *char as u8).into_iter().collect();
         let behind = self.tail.iter().take_while(is_plain).map(|char| *char as u8);
         let offset = before.len();
         (before.into_iter().chain(behind).take(bytes_max).collect(), offset)
