@@ -42,6 +42,8 @@ pub(crate) enum Permission {
     ManageTokens,
     /// Work on support cases.
     Support,
+    /// Hold and let go, and set what organizations get.
+    Operate,
 }
 
 impl Permission {
@@ -49,17 +51,27 @@ impl Permission {
     pub(crate) const fn is_of(self, role: Role) -> bool {
         match (role, self) {
             (Role::Operator, _any) => true,
-            (Role::Owner, Self::Support) => false,
+            (Role::Owner, Self::Support | Self::Operate) => false,
             (Role::Owner, _any) => true,
             (Role::Submitter, Self::ReadSites | Self::Submit | Self::ReadMigrations) => true,
             (
                 Role::Submitter,
-                Self::ManageSites | Self::Steer | Self::Enrol | Self::ManageTokens | Self::Support,
+                Self::ManageSites
+                | Self::Steer
+                | Self::Enrol
+                | Self::ManageTokens
+                | Self::Support
+                | Self::Operate,
             ) => false,
             (Role::Support, Self::ReadSites | Self::ReadMigrations | Self::Support) => true,
             (
                 Role::Support,
-                Self::ManageSites | Self::Submit | Self::Steer | Self::Enrol | Self::ManageTokens,
+                Self::ManageSites
+                | Self::Submit
+                | Self::Steer
+                | Self::Enrol
+                | Self::ManageTokens
+                | Self::Operate,
             ) => false,
         }
     }

@@ -25,6 +25,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         (name = "machine tokens", description = "Credentials of the plugin and of services"),
         (name = "enrolments", description = "How the source's plugin joins its migration"),
         (name = "support", description = "What retries could not cure"),
+        (name = "operation", description = "Holds, and what an organization gets"),
         (name = "plugin", description = "The WordPress plugin"),
         (name = "errors", description = "What an error code means"),
         (name = "health", description = "For the platform that runs this"),

@@ -10,7 +10,10 @@ use utoipa_axum::routes;
 
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::{edge, enrolments, error_pages, health, migrations, openapi, plugin, sites, support, tokens};
+use crate::{
+    edge, enrolments, error_pages, health, holds, migrations, openapi, organizations, plugin, sites, support,
+    tokens,
+};
 
 /// The API as a router: what [`crate::serve()`] serves, and what tests call without a network.
 pub fn router(state: ApiState) -> Router {
@@ -44,6 +47,9 @@ pub(crate) fn described() -> OpenApiRouter<ApiState> {
         .routes(routes!(support::list::show_case))
         .routes(routes!(support::act::replay_case))
         .routes(routes!(support::act::resolve_case))
+        .routes(routes!(holds::list_holds))
+        .routes(routes!(holds::set_hold, holds::lift_hold))
+        .routes(routes!(organizations::show_settings, organizations::change_settings))
         .routes(routes!(plugin::plugin_zip))
         .routes(routes!(error_pages::error_page))
         .routes(routes!(health::livez))

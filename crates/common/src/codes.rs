@@ -29,6 +29,18 @@ pub enum Class {
     Reject,
 }
 
+/// Where what stops a migration comes from. Support's help with what is not the owner's or the source's doing counts
+/// against the organization's allowance of assisted migrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The site that is read, or where it is hosted.
+    Source,
+    /// What its owner chose, gave or did not do.
+    Owner,
+    /// The plugin, this system, or the platform that the site goes to.
+    Platform,
+}
+
 /// How often and how long apart a failed slice runs again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
@@ -130,6 +142,20 @@ impl ErrorCode {
     /// Its catalogue entry; none for a code of a newer version.
     pub fn entry(&self) -> Option<&'static CatalogueEntry> {
         CATALOGUE.iter().find(|entry| entry.code == self.0)
+    }
+
+    /// Where what it names comes from.
+    pub fn origin(&self) -> Origin {
+        match self.as_str() {
+            "source.protocol"
+            | "source.plugin_version"
+            | "source.wrong_secret"
+            | "source.encryption_unavailable" => Origin::Platform,
+            "destination.not_empty" | "destination.table_referenced" => Origin::Owner,
+            code if code.starts_with("source.") => Origin::Source,
+            code if code.starts_with("migration.") => Origin::Owner,
+            _ => Origin::Platform,
+        }
     }
 
     /// Its class. A code that is unknown, or that the API alone uses, goes to a person.

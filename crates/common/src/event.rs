@@ -28,6 +28,8 @@ pub enum EventKind {
     LeaseExpired,
     /// A worker wrote with a lease that is no longer its own, and was refused.
     Fenced,
+    /// Its next slice waits for the time that its submitter chose.
+    Waits,
     /// It waits for something, and says for what.
     Paused,
     /// It goes on.

@@ -4,8 +4,10 @@
 pub mod case;
 pub mod codes;
 pub mod event;
+pub mod hold;
 pub mod id;
 pub mod migration;
+pub mod organization;
 pub mod ports;
 pub mod progress;
 pub mod records;

@@ -9,15 +9,17 @@ mod claim;
 mod command;
 mod effects;
 mod end;
+mod start;
 mod state;
 
 pub use command::{Actor, Command, ReplayFrom, SliceEnd, SliceName};
 pub use effects::{
     CheckpointEffect, Delay, Dispatch, Effects, LeaseEffect, MailKind, TimerEffect, Transition,
 };
+pub use start::{BadHours, Hours, StartTimes, moment};
 pub use state::{
-    CancelReason, Goal, Lease, Migration, Options, PathPair, PauseReason, Phase, Position, Request, State,
-    StateName,
+    CancelReason, Goal, Lease, Migration, Options, PathPair, PauseReason, Phase, Position, Priority, Request,
+    State, StateName,
 };
 
 use crate::StoreTime;

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use landfall_common::organization::WEIGHT_MAX;
 use landfall_common::ports::OutboxEntry;
 use landfall_common::records::{SliceDue, index};
 use landfall_common::{OrganizationId, Phase};
+
+use crate::rules::Share;
 
 /// The most slices that may be published or running at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,42 +52,64 @@ pub(crate) fn window(slots_max: usize) -> u64 {
     (slots_max as u64 * 3).div_ceil(2).max(10)
 }
 
-/// Picks from `candidates` (longest due first within each organization) in turns by organization, within the
-/// window and the caps. `counts` holds the present size of every index that a candidate names.
+/// What is known when candidates are picked from.
+#[derive(Debug)]
+pub(crate) struct Present<'p> {
+    /// How deep the phase's queue may be filled.
+    pub(crate) window: u64,
+    /// The most slices published or running.
+    pub(crate) caps: &'p Caps,
+    /// By organization.
+    pub(crate) shares: &'p HashMap<OrganizationId, Share>,
+    /// The present size of every index that a candidate names.
+    pub(crate) counts: HashMap<String, u64>,
+}
+
+/// What came of a look at candidates.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    pub(crate) candidates: Vec<Candidate>,
+    /// Some had to stay behind for a cap, a hold or the window.
+    pub(crate) some_stay: bool,
+}
+
+/// Picks from `candidates` (in their order within each organization) within the window and the caps. Turns go to the
+/// organization that has the fewest slices in flight for its weight, whoever waits longest.
 ///
 /// A slice that was published before is counted already, so it passes: it is only being published again.
-pub(crate) fn admit(
-    candidates: Vec<Candidate>,
-    phase: Phase,
-    window: u64,
-    caps: &Caps,
-    mut counts: HashMap<String, u64>,
-) -> Vec<Candidate> {
+pub(crate) fn admit(candidates: Vec<Candidate>, phase: Phase, mut present: Present<'_>) -> Admitted {
+    let all = candidates.len();
     let mut admitted = Vec::new();
-    for candidate in in_turns(candidates) {
+    for candidate in in_turns(candidates, &present) {
+        let share = present.shares.get(&candidate.organization).copied().unwrap_or_default();
+        if share.is_held {
+            continue;
+        }
         if candidate.entry.claims > 0 {
             admitted.push(candidate);
             continue;
         }
         let names = candidate.in_flight();
         let full = names.iter().any(|name| {
-            counts.get(name).copied().unwrap_or(0) >= limit_of(name, phase, window, caps, &candidate)
+            present.counts.get(name).copied().unwrap_or(0)
+                >= limit_of(name, phase, &present, share, &candidate)
         });
         if !full {
             for name in names {
-                *counts.entry(name).or_default() += 1;
+                *present.counts.entry(name).or_default() += 1;
             }
             admitted.push(candidate);
         }
     }
-    admitted
+    Admitted { some_stay: admitted.len() < all, candidates: admitted }
 }
 
-fn limit_of(name: &str, phase: Phase, window: u64, caps: &Caps, candidate: &Candidate) -> u64 {
+fn limit_of(name: &str, phase: Phase, present: &Present<'_>, share: Share, candidate: &Candidate) -> u64 {
+    let caps = present.caps;
     if name == index::in_flight_in(phase) {
-        window
+        present.window
     } else if name == index::in_flight_of(candidate.organization) {
-        caps.organization
+        share.slices_max.unwrap_or(caps.organization)
     } else if candidate.due.source_host.as_deref().is_some_and(|host| name == index::in_flight_from(host)) {
         caps.source_host
     } else {
@@ -92,17 +117,22 @@ fn limit_of(name: &str, phase: Phase, window: u64, caps: &Caps, candidate: &Cand
     }
 }
 
-/// First the first of each organization, then the second of each, and so on.
-fn in_turns(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let mut seen: HashMap<OrganizationId, usize> = HashMap::new();
-    let mut ranked: Vec<(usize, Candidate)> = candidates
+/// The order in which candidates are looked at: each takes the place that its organization will have reached with it,
+/// by weight.
+fn in_turns(candidates: Vec<Candidate>, present: &Present<'_>) -> Vec<Candidate> {
+    let mut reached: HashMap<OrganizationId, u64> = HashMap::new();
+    let mut ranked: Vec<(u64, Candidate)> = candidates
         .into_iter()
         .map(|candidate| {
-            let rank = seen.entry(candidate.organization).or_default();
-            *rank += 1;
-            (*rank, candidate)
+            let organization = candidate.organization;
+            let in_flight = || present.counts.get(&index::in_flight_of(organization)).copied().unwrap_or(0);
+            let slices = reached.entry(organization).or_insert_with(in_flight);
+            *slices += 1;
+            let weight = present.shares.get(&organization).map_or(1, |share| share.weight);
+            (*slices * u64::from(WEIGHT_MAX) / u64::from(weight), candidate)
         })
         .collect();
+    // Stable: of one rank, the order is that of the candidates.
     ranked.sort_by_key(|(rank, candidate)| (*rank, candidate.entry.due));
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
@@ -147,20 +177,66 @@ mod tests {
         bytes::Bytes::new()
     }
 
+    /// Admits with the usual caps.
+    fn picked(
+        candidates: Vec<Candidate>,
+        window: u64,
+        shares: &[(u128, Share)],
+        counts: &[(String, u64)],
+    ) -> Vec<Candidate> {
+        let shares = shares.iter().map(|(number, share)| (organization(*number), *share)).collect();
+        let counts = counts.iter().cloned().collect();
+        let present = Present { window, caps: &Caps::default(), shares: &shares, counts };
+        admit(candidates, Phase::Snapshot, present).candidates
+    }
+
+    fn organization(number: u128) -> OrganizationId {
+        OrganizationId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn of(admitted: &[Candidate], number: u128) -> usize {
+        admitted.iter().filter(|candidate| candidate.organization == organization(number)).count()
+    }
+
     #[test]
     fn organizations_take_turns_whoever_was_first() {
         let mut due: Vec<_> = (0..50).map(|number| candidate(1, number, 0)).collect();
         due.push(candidate(2, 99, 0));
-        let admitted = admit(due, Phase::Snapshot, 10, &Caps::default(), HashMap::new());
+        let admitted = picked(due, 10, &[], &[]);
         assert_eq!(admitted.len(), 10);
-        assert_eq!(admitted[1].organization, OrganizationId::from_uuid(Uuid::from_u128(2)));
+        assert_eq!(admitted[1].organization, organization(2));
+    }
+
+    #[test]
+    fn a_newcomer_goes_before_an_organization_that_has_slots() {
+        let mut due: Vec<_> = (0..20).map(|number| candidate(1, number, 0)).collect();
+        due.push(candidate(2, 99, 0));
+        let counts = [(index::in_flight_in(Phase::Snapshot), 9), (index::in_flight_of(organization(1)), 9)];
+        let admitted = picked(due, 10, &[], &counts);
+        assert_eq!((admitted.len(), of(&admitted, 2)), (1, 1));
+    }
+
+    #[test]
+    fn slots_are_shared_by_weight() {
+        let due = (0..60).map(|number| candidate(1 + number % 2, number, 0)).collect();
+        let heavy = Share { weight: 3, slices_max: Some(100), ..Share::default() };
+        let admitted = picked(due, 20, &[(1, heavy)], &[]);
+        assert_eq!((of(&admitted, 1), of(&admitted, 2)), (15, 5));
+    }
+
+    #[test]
+    fn an_organization_has_its_own_cap_and_its_own_hold() {
+        let due: Vec<_> = (0..30).map(|number| candidate(1 + number % 3, number, 0)).collect();
+        let capped = Share { slices_max: Some(2), ..Share::default() };
+        let held = Share { is_held: true, ..Share::default() };
+        let admitted = picked(due, 100, &[(1, capped), (2, held)], &[]);
+        assert_eq!([1, 2, 3].map(|number| of(&admitted, number)), [2, 0, 10]);
     }
 
     #[test]
     fn a_full_window_admits_only_what_is_published_already() {
-        let counts = HashMap::from([(index::in_flight_in(Phase::Snapshot), 10)]);
-        let due = vec![candidate(1, 1, 0), candidate(1, 2, 1)];
-        let admitted = admit(due, Phase::Snapshot, 10, &Caps::default(), counts);
+        let counts = [(index::in_flight_in(Phase::Snapshot), 10)];
+        let admitted = picked(vec![candidate(1, 1, 0), candidate(1, 2, 1)], 10, &[], &counts);
         assert_eq!(admitted.len(), 1);
         assert_eq!(admitted[0].entry.claims, 1);
     }
@@ -168,8 +244,7 @@ mod tests {
     #[test]
     fn a_source_host_is_not_crowded() {
         let due: Vec<_> = (1..6).map(|organization| candidate(organization, 7, 0)).collect();
-        let admitted = admit(due, Phase::Snapshot, 100, &Caps::default(), HashMap::new());
-        assert_eq!(admitted.len(), 2);
+        assert_eq!(picked(due, 100, &[], &[]).len(), 2);
     }
 
     #[test]

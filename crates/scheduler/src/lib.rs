@@ -8,6 +8,8 @@ mod letters;
 mod mail;
 mod reconciler;
 mod relay;
+mod rules;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -41,7 +41,14 @@ pub(crate) async fn deliver(
 }
 
 async fn round(parts: &SchedulerParts, options: &SchedulerOptions) -> Result<usize, StoreError> {
-    let query = DueQuery { lane: lane::MAIL.to_owned(), tenants: 100, per_tenant: 10, epoch: 0 };
+    let query = DueQuery {
+        lane: lane::MAIL.to_owned(),
+        tenants: 100,
+        per_tenant: 10,
+        skip_tenants: 0,
+        skip_entries: 0,
+        epoch: 0,
+    };
     let (_, entries) = parts.records.store().due(&query).await?;
     let mut sent = 0;
     for entry in entries {

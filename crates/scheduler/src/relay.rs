@@ -8,21 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use landfall_common::migration::Priority;
 use landfall_common::ports::{
     Commit, CommitError, DueQuery, IndexWrite, OutboxEntry, OutboxWrite, Score, StoreError,
 };
-use landfall_common::records::{CaseDue, SliceDue, lane};
+use landfall_common::records::{CaseDue, RecordError, SliceDue, lane};
 use landfall_common::wire::{QueueName, Ticket};
-use landfall_common::{Phase, StoreTime};
+use landfall_common::{OrganizationId, Phase, StoreTime};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Candidate, admit, window};
+use crate::admission::{Admitted, Candidate, Present, admit, window};
+use crate::rules::Rules;
+use crate::walk::Walk;
 use crate::{SchedulerOptions, SchedulerParts};
 
 /// Organizations looked at in one round.
 const TENANTS_MAX: usize = 200;
 /// Entries of one organization looked at in one round.
 const PER_TENANT_MAX: usize = 20;
+/// So many times that many are looked at before the walk begins again.
+const DEPTH_MAX: usize = 100;
 /// Publishes under way at once.
 const PUBLISHES_MAX: usize = 64;
 /// A message that was published and not claimed is published again after this long, then twice as long each time.
@@ -37,14 +42,22 @@ pub(crate) struct SliceRelay {
     parts: SchedulerParts,
     options: Arc<SchedulerOptions>,
     phase: Phase,
+    rules: Rules,
+    walk: Walk,
 }
 
 impl SliceRelay {
     pub(crate) fn new(parts: SchedulerParts, options: Arc<SchedulerOptions>, phase: Phase) -> Self {
-        Self { parts, options, phase }
+        Self {
+            parts,
+            options,
+            phase,
+            rules: Rules::default(),
+            walk: Walk::new(TENANTS_MAX, PER_TENANT_MAX, DEPTH_MAX),
+        }
     }
 
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let published = match self.round().await {
                 Ok(published) => published,
@@ -61,29 +74,53 @@ impl SliceRelay {
     }
 
     /// One look at what is due. Returns how many slices were published.
-    async fn round(&self) -> Result<usize, StoreError> {
-        let query = DueQuery {
-            lane: lane::slices(self.phase),
-            tenants: TENANTS_MAX,
-            per_tenant: PER_TENANT_MAX,
-            epoch: self.parts.queue.epoch(),
-        };
-        let (now, entries) = self.parts.records.store().due(&query).await?;
-        if entries.is_empty() {
+    async fn round(&mut self) -> Result<usize, RecordError> {
+        let (skip_tenants, skip_entries) = self.walk.next();
+        let (now, candidates) = self.due(skip_tenants, skip_entries).await?;
+        let organizations: HashSet<OrganizationId> =
+            candidates.iter().map(|candidate| candidate.organization).collect();
+        if candidates.is_empty() || self.rules.is_held(&self.parts.records, self.phase).await? {
+            self.walk.saw(organizations.len(), !candidates.is_empty());
             return Ok(0);
         }
-        let candidates: Vec<_> = entries.into_iter().filter_map(read).collect();
+        let shares = self.rules.shares(&self.parts.records, &organizations).await?;
         let counts = self.counts(&candidates).await?;
-        let depth = window(self.options.slots_max.get(&self.phase).copied().unwrap_or(0));
-        let admitted = admit(candidates, self.phase, depth, &self.options.caps, counts);
+        let window = window(self.options.slots_max.get(&self.phase).copied().unwrap_or(0));
+        let present = Present { window, caps: &self.options.caps, shares: &shares, counts };
+        let Admitted { candidates, some_stay } = admit(candidates, self.phase, present);
+        self.walk.saw(organizations.len(), some_stay);
         metrics::histogram!("landfall_relay_admitted", "phase" => self.phase.as_str())
-            .record(u32::try_from(admitted.len()).unwrap_or(u32::MAX));
-        let outcomes: Vec<bool> = futures::stream::iter(admitted)
+            .record(u32::try_from(candidates.len()).unwrap_or(u32::MAX));
+        let outcomes: Vec<bool> = futures::stream::iter(candidates)
             .map(|candidate| self.publish(candidate, now))
             .buffer_unordered(PUBLISHES_MAX)
             .collect()
             .await;
         Ok(outcomes.into_iter().filter(|published| *published).count())
+    }
+
+    /// What is due, of each organization the highest priority first.
+    async fn due(
+        &self,
+        skip_tenants: usize,
+        skip_entries: usize,
+    ) -> Result<(StoreTime, Vec<Candidate>), StoreError> {
+        let mut candidates = Vec::new();
+        let mut latest = StoreTime::default();
+        for priority in Priority::ALL {
+            let query = DueQuery {
+                lane: lane::slices(self.phase, priority),
+                tenants: TENANTS_MAX,
+                per_tenant: PER_TENANT_MAX,
+                skip_tenants,
+                skip_entries,
+                epoch: self.parts.queue.epoch(),
+            };
+            let (now, entries) = self.parts.records.store().due(&query).await?;
+            latest = latest.max(now);
+            candidates.extend(entries.into_iter().filter_map(read));
+        }
+        Ok((latest, candidates))
     }
 
     async fn counts(&self, candidates: &[Candidate]) -> Result<HashMap<String, u64>, StoreError> {
@@ -135,6 +172,8 @@ async fn cases_round(parts: &SchedulerParts) -> Result<usize, StoreError> {
         lane: lane::CASES.to_owned(),
         tenants: TENANTS_MAX,
         per_tenant: PER_TENANT_MAX,
+        skip_tenants: 0,
+        skip_entries: 0,
         epoch: parts.queue.epoch(),
     };
     let (_, entries) = parts.records.store().due(&query).await?;

@@ -1,6 +1,6 @@
 //! The body of a submission, and its checks.
 
-use landfall_common::migration::{Options, PathPair};
+use landfall_common::migration::{Hours, Options, PathPair, Priority, StartTimes, moment};
 use landfall_common::site::{DestinationSpec, SourceSpec};
 use landfall_common::{ErrorCode, OrganizationId};
 use serde::{Deserialize, Serialize};
@@ -77,8 +77,39 @@ pub(crate) struct OptionsBody {
     include: Vec<String>,
     /// Server paths that are rewritten, besides the document root's; at most 50.
     paths: Vec<PathBody>,
+    /// Which of the organization's migrations go first: `high`, `normal`, `low`.
+    #[schema(value_type = Option<String>, example = "normal")]
+    priority: Priority,
+    /// When slices may start; at any time where absent.
+    start: StartBody,
     /// For tests: a no-op source fails its first slices with this code.
     noop_fail: Option<String>,
+}
+
+/// When slices may start. What runs is not stopped: a slice takes minutes at most.
+#[derive(Debug, Default, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schema(as = StartTimes)]
+pub(crate) struct StartBody {
+    /// Not before this moment: RFC 3339.
+    #[schema(format = DateTime)]
+    not_before: Option<String>,
+    /// Within these hours of each day alone.
+    hours: Option<HoursBody>,
+}
+
+/// Hours of the day; over midnight where `from` is later than `to`.
+#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Hours)]
+pub(crate) struct HoursBody {
+    #[schema(required, nullable = false, example = "22:00")]
+    from: Option<String>,
+    #[schema(required, nullable = false, example = "06:00")]
+    to: Option<String>,
+    /// A name of the IANA database.
+    #[schema(required, nullable = false, example = "Europe/Berlin")]
+    time_zone: Option<String>,
 }
 
 /// A server path at the source and what it becomes.
@@ -172,6 +203,7 @@ fn check_options(faults: &mut Faults, body: OptionsBody, has_source: bool) -> Op
     check_patterns(faults, "options.exclude", &body.exclude);
     check_patterns(faults, "options.include", &body.include);
     let paths = check_paths(faults, body.paths);
+    let start = check_start(faults, body.start);
     let noop_fail = faults.optional("options.noop_fail", body.noop_fail, error_code);
     if noop_fail.is_some() && has_source {
         faults.add("options.noop_fail", "is for no-op sources alone");
@@ -182,8 +214,24 @@ fn check_options(faults: &mut Faults, body: OptionsBody, has_source: bool) -> Op
         exclude: body.exclude,
         include: body.include,
         paths,
+        priority: body.priority,
+        start,
         noop_fail,
     }
+}
+
+fn check_start(faults: &mut Faults, body: StartBody) -> StartTimes {
+    let not_before = faults.optional("options.start.not_before", body.not_before, |text| moment(&text));
+    let hours = body.hours.and_then(|hours| {
+        let from = faults.required("options.start.hours.from", hours.from, Ok);
+        let to = faults.required("options.start.hours.to", hours.to, Ok);
+        let time_zone = faults.required("options.start.hours.time_zone", hours.time_zone, Ok);
+        let (from, to, time_zone) = (from?, to?, time_zone?);
+        let hours = Hours { from, to, time_zone };
+        let checked = hours.check().map(|()| hours).map_err(|bad| bad.to_string());
+        faults.check("options.start.hours", checked)
+    });
+    StartTimes { not_before, hours }
 }
 
 fn check_patterns(faults: &mut Faults, field: &str, patterns: &[String]) {

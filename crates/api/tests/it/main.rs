@@ -10,6 +10,7 @@ mod faulty;
 mod garbage;
 mod health;
 mod live;
+mod operation;
 mod server;
 mod sites;
 mod steering;

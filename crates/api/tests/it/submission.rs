@@ -1,6 +1,7 @@
 //! Creating migrations, once each.
 
 use axum::http::StatusCode;
+use landfall_common::migration::Priority;
 use landfall_common::migration::StateName;
 use landfall_common::ports::DueQuery;
 use landfall_common::records::{SliceDue, index, lane};
@@ -15,7 +16,14 @@ async fn count(app: &App, index: &str) -> u64 {
 }
 
 async fn due(app: &App) -> Vec<SliceTicket> {
-    let query = DueQuery { lane: lane::slices(Phase::Snapshot), tenants: 10, per_tenant: 10, epoch: 0 };
+    let query = DueQuery {
+        lane: lane::slices(Phase::Snapshot, Priority::Normal),
+        tenants: 10,
+        per_tenant: 10,
+        skip_tenants: 0,
+        skip_entries: 0,
+        epoch: 0,
+    };
     let (_, entries) = app.records.store().due(&query).await.unwrap();
     entries.iter().map(|entry| serde_json::from_slice::<SliceDue>(&entry.body).unwrap().ticket).collect()
 }

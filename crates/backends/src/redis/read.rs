@@ -122,8 +122,15 @@ type RawEntry = (String, String, String, u32, u64, Vec<u8>);
 pub(super) async fn due(link: &Link, query: &DueQuery) -> Result<(StoreTime, Vec<OutboxEntry>), StoreError> {
     let [tenants, per_tenant, epoch] =
         [lines(query.tenants).to_string(), lines(query.per_tenant).to_string(), query.epoch.to_string()];
-    let args: [&[u8]; 4] =
-        [query.lane.as_bytes(), tenants.as_bytes(), per_tenant.as_bytes(), epoch.as_bytes()];
+    let [skip_tenants, skip_entries] = [query.skip_tenants, query.skip_entries].map(|skip| skip.to_string());
+    let args: [&[u8]; 6] = [
+        query.lane.as_bytes(),
+        tenants.as_bytes(),
+        per_tenant.as_bytes(),
+        epoch.as_bytes(),
+        skip_tenants.as_bytes(),
+        skip_entries.as_bytes(),
+    ];
     let (time, raw): (String, Vec<RawEntry>) = link.script(&DUE, &args).await?;
     let mut entries = Vec::with_capacity(raw.len());
     for (id, tenant, due, claims, epoch, body) in raw {

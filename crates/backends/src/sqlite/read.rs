@@ -119,21 +119,24 @@ pub(super) fn due(
     let tenants: Vec<String> = session
         .connection
         .prepare_cached(
-            "SELECT tenant FROM outbox WHERE lane = ?1 AND due <= ?2 GROUP BY tenant ORDER BY MIN(due), tenant LIMIT ?3",
+            "SELECT tenant FROM outbox WHERE lane = ?1 AND due <= ?2 GROUP BY tenant ORDER BY MIN(due), tenant LIMIT ?3 OFFSET ?4",
         )?
-        .query_map((&query.lane, now, lines(query.tenants)), |row| row.get(0))?
+        .query_map((&query.lane, now, lines(query.tenants), lines(query.skip_tenants)), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let mut entries: Vec<OutboxEntry> = Vec::new();
     let mut of_tenant = session.connection.prepare_cached(
-        "SELECT * FROM outbox WHERE lane = ?1 AND tenant = ?2 AND due <= ?3 ORDER BY due, id LIMIT ?4",
+        "SELECT * FROM outbox WHERE lane = ?1 AND tenant = ?2 AND due <= ?3 ORDER BY due, id LIMIT ?4 OFFSET ?5",
     )?;
     for tenant in &tenants {
-        let found = of_tenant.query_map((&query.lane, tenant, now, lines(query.per_tenant)), outbox_entry)?;
+        let found = of_tenant.query_map(
+            (&query.lane, tenant, now, lines(query.per_tenant), lines(query.skip_entries)),
+            outbox_entry,
+        )?;
         for entry in found {
             entries.push(entry?);
         }
     }
-    if query.epoch != 0 {
+    if query.epoch != 0 && query.skip_tenants == 0 && query.skip_entries == 0 {
         let mut of_other_epochs = session.connection.prepare_cached(
             "SELECT * FROM outbox
              WHERE lane = ?1 AND epoch <> 0 AND epoch <> ?2 AND due > ?3 ORDER BY due, id LIMIT ?4",

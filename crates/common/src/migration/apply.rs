@@ -79,13 +79,23 @@ impl Change {
         self.effects.dispatch = Dispatch::Withdraw;
     }
 
-    /// A slice is due after `delay`.
+    /// A slice is due after `delay`, or when its submitter lets slices start. What undoes things waits for no hours.
     #[must_use]
     pub(super) fn queue(mut self, at: Position, delay: Duration) -> Self {
+        let start = match self.next.goal {
+            Goal::Deliver => self.next.options.start.delay(self.now, delay),
+            Goal::CleanUp | Goal::RollBack => delay,
+        };
         self.enter(State::Queued { at });
-        self.effects.dispatch = Dispatch::Due(delay);
+        self.effects.dispatch = Dispatch::Due(start);
         self.next.request = None;
-        self
+        if start <= delay {
+            return self;
+        }
+        let minutes = start.as_secs().div_ceil(60);
+        let message = format!("Waits for its time: {} slice {} starts in {minutes} min", at.phase, at.slice);
+        let facts = serde_json::json!({ "starts_at": self.now.plus(start) });
+        self.event(Event::new(EventKind::Waits, message).with(facts))
     }
 
     /// It waits for something.

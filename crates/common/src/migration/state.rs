@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::start::StartTimes;
 use crate::site::{DestinationSpec, SourceSpec};
 use crate::{AttemptId, CaseId, ErrorCode, MigrationId, OrganizationId, SiteId, StoreTime, WorkerId};
 
@@ -294,6 +295,28 @@ pub struct PathPair {
     pub to: String,
 }
 
+/// Which of an organization's migrations go first. Other organizations are not affected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Before the others.
+    High,
+    /// In their order.
+    #[default]
+    Normal,
+    /// When no other is due.
+    Low,
+}
+
+impl Priority {
+    /// All of them, the first first.
+    pub const ALL: [Priority; 3] = [Priority::High, Priority::Normal, Priority::Low];
+
+    fn is_normal(&self) -> bool {
+        *self == Priority::Normal
+    }
+}
+
 /// What its submitter chose.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -308,6 +331,12 @@ pub struct Options {
     pub include: Vec<String>,
     /// Server paths that are rewritten, besides the document root's.
     pub paths: Vec<PathPair>,
+    /// Which of the organization's migrations go first.
+    #[serde(skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// When slices may start.
+    #[serde(skip_serializing_if = "StartTimes::is_always")]
+    pub start: StartTimes,
     /// For tests of the way to support: the no-op source fails its first slices with this code.
     pub noop_fail: Option<ErrorCode>,
 }

@@ -35,6 +35,8 @@ pub enum DocumentKind {
     Report,
     /// An organization's settings.
     Organization,
+    /// A hold on what is started.
+    Hold,
 }
 
 impl DocumentKind {
@@ -52,6 +54,7 @@ impl DocumentKind {
             DocumentKind::Secret => "secret",
             DocumentKind::Report => "report",
             DocumentKind::Organization => "organization",
+            DocumentKind::Hold => "hold",
         }
     }
 }
@@ -309,7 +312,11 @@ pub struct DueQuery {
     pub tenants: usize,
     /// At most so many entries of each, the longest due first.
     pub per_tenant: usize,
-    /// Entries last claimed under another epoch than this one count as due; 0: by time alone.
+    /// So many tenants are passed over first: for looking at all of them page by page.
+    pub skip_tenants: usize,
+    /// So many entries of each tenant are passed over first.
+    pub skip_entries: usize,
+    /// With nothing passed over: entries last claimed under another epoch than this one count as due; 0: by time alone.
     pub epoch: u64,
 }
 

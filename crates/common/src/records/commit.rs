@@ -86,7 +86,8 @@ pub fn create(request: RequestId, new: &NewMigration) -> Commit {
             commit.index.push(set(index::TIMERS.to_owned(), migration.id, Score::InFromNow(SOURCE_WAIT)));
         }
         State::Queued { .. } => {
-            commit.outbox.push(slice_due(migration, std::time::Duration::ZERO, &new.traceparent));
+            let start = migration.options.start.delay(migration.created_at, std::time::Duration::ZERO);
+            commit.outbox.push(slice_due(migration, start, &new.traceparent));
         }
         State::Running { .. }
         | State::Paused { .. }
@@ -211,7 +212,7 @@ fn slice_due(migration: &Migration, due_in: std::time::Duration, traceparent: &s
     };
     OutboxWrite::Put {
         id: outbox_id::slice(migration.id),
-        lane: lane::slices(at.phase),
+        lane: lane::slices(at.phase, migration.options.priority),
         tenant: migration.organization.to_string(),
         due_in,
         body: json(&due),

@@ -18,6 +18,11 @@ pub mod index {
     /// Cases that wait for support.
     pub const CASES_OPEN: &str = "cases:open";
 
+    /// Organizations that have settings of their own.
+    pub const ORGANIZATIONS: &str = "organizations";
+    /// Holds.
+    pub const HOLDS: &str = "holds";
+
     /// An organization's migrations.
     pub fn migrations_of(organization: OrganizationId) -> String {
         format!("migrations:{organization}")
@@ -77,15 +82,21 @@ pub mod index {
 /// Lanes of the outbox.
 pub mod lane {
     use crate::Phase;
+    use crate::migration::Priority;
 
     /// Cases for the support desk.
     pub const CASES: &str = "cases";
     /// Mail to owners.
     pub const MAIL: &str = "mail";
 
-    /// Slices of a phase.
-    pub fn slices(phase: Phase) -> String {
-        format!("slices:{phase}")
+    /// Slices of a phase, of migrations of one priority.
+    pub fn slices(phase: Phase, priority: Priority) -> String {
+        match priority {
+            Priority::High => format!("slices:{phase}:high"),
+            // As it was when there were no priorities: versions before know only this one.
+            Priority::Normal => format!("slices:{phase}"),
+            Priority::Low => format!("slices:{phase}:low"),
+        }
     }
 }
 

@@ -79,6 +79,7 @@ fn timed(command: &[String], input: &Path) -> Result<Took, Box<dyn Error>> {
 }
 
 /// The high-water mark of a run, in MiB.
+#[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread")]
 fn peak_memory(command: &[String], input: &Path) -> Result<u64, Box<dyn Error>> {
     let mut child = Command::new(OsStr::new(&command[0]))
         .args(&command[1..])

@@ -54,6 +54,7 @@ macro_rules! store_conformance {
             every_waiting_reader_of_the_feed_wakes,
             the_feed_keeps_the_newest_10000_lines,
             an_entry_is_due_when_its_time_has_come,
+            due_entries_are_looked_at_page_by_page,
             a_claim_hides_an_entry_and_only_one_wins,
             a_claimed_entry_is_due_again_after_its_time,
             an_entry_put_again_replaces_the_former,

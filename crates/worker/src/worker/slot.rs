@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use landfall_common::event::{Event, EventKind};
+use landfall_common::hold::Scope;
 use landfall_common::migration::{Command, Lease, Migration, Refusal, SliceEnd, SliceName, State};
 use landfall_common::ports::{
     Commit, Consumer, DocumentKey, DocumentKind, DocumentWrite, Expect, Sealed, StoreError, Write,
@@ -81,10 +82,23 @@ impl Slot {
         }
     }
 
+    /// Whether somebody holds the phase: what was published before is not started any more. Organizations are held back
+    /// by the relay alone.
+    async fn is_held(&self) -> Result<bool, StoreError> {
+        let keys =
+            [Scope::All, Scope::Phase(self.phase)].map(|scope| DocumentKey::new(DocumentKind::Hold, scope));
+        let (_, holds) = self.parts.records.store().load(&keys).await?;
+        Ok(holds.iter().any(Option::is_some))
+    }
+
     /// Claims and runs the ticket's slice. An error means that the store did not answer.
     async fn work(&self, ticket: &SliceTicket) -> Result<(), StoreError> {
         if ticket.phase != self.phase {
             tracing::warn!("the ticket is in the queue of another phase; dropped");
+            return Ok(());
+        }
+        if self.is_held().await? {
+            tracing::info!("the ticket's slice is held; its entry in the outbox brings it again");
             return Ok(());
         }
         let attempt = AttemptId::from_uuid(self.parts.records.draw());

@@ -115,8 +115,16 @@ pub async fn numbers_of_16_digits_stay_exact(store: Subject) -> Result<()> {
     // The due time that a reader saw is, to the microsecond, the one that its claim must name.
     store.commit(&Commit { outbox: vec![entry("e", "lane", "t", Duration::ZERO)], ..commit() }).await?;
     for _ in 0..50 {
-        let (_, found) =
-            store.due(&DueQuery { lane: "lane".to_owned(), tenants: 1, per_tenant: 1, epoch: 0 }).await?;
+        let (_, found) = store
+            .due(&DueQuery {
+                lane: "lane".to_owned(),
+                tenants: 1,
+                per_tenant: 1,
+                skip_tenants: 0,
+                skip_entries: 0,
+                epoch: 0,
+            })
+            .await?;
         let due = found.first().context("due")?.due;
         let write = OutboxWrite::Claim { id: "e".to_owned(), due, hide: Duration::ZERO, epoch: 0 };
         store.commit(&Commit { outbox: vec![write], ..commit() }).await?;

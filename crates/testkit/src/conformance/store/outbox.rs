@@ -22,7 +22,7 @@ fn remove(id: &str) -> OutboxWrite {
 }
 
 fn query(lane: &str, tenants: usize, per_tenant: usize, epoch: u64) -> DueQuery {
-    DueQuery { lane: lane.to_owned(), tenants, per_tenant, epoch }
+    DueQuery { lane: lane.to_owned(), tenants, per_tenant, skip_tenants: 0, skip_entries: 0, epoch }
 }
 
 async fn due(store: &Subject, lane: &str, epoch: u64) -> Result<Vec<OutboxEntry>> {
@@ -59,6 +59,33 @@ pub async fn an_entry_is_due_when_its_time_has_come(store: Subject) -> Result<()
         body: "body of soon".into(),
     };
     assert_eq!(found, [expected]);
+    Ok(())
+}
+
+pub async fn due_entries_are_looked_at_page_by_page(store: Subject) -> Result<()> {
+    let mut outbox = Vec::new();
+    for tenant in ["a", "b", "c"] {
+        for number in 0..3 {
+            outbox.push(entry(&format!("{tenant}{number}"), "lane", tenant, Duration::ZERO));
+        }
+    }
+    store.commit(&with_outbox(outbox)).await?;
+    let page = async |skip_tenants, skip_entries| -> Result<Vec<String>> {
+        let query = DueQuery { skip_tenants, skip_entries, ..query("lane", 2, 2, 0) };
+        let (_, entries) = store.due(&query).await?;
+        let mut found: Vec<String> = entries.into_iter().map(|entry| entry.id).collect();
+        found.sort();
+        Ok(found)
+    };
+    let pages = [(0, 0), (2, 0), (0, 2), (2, 2), (4, 0), (0, 4)];
+    let mut seen = Vec::new();
+    for (tenants, entries) in pages {
+        seen.push(page(tenants, entries).await?);
+    }
+    assert_eq!(seen.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2, 2, 1, 0, 0], "{seen:?}");
+    let mut all = seen.concat();
+    all.sort();
+    assert_eq!(all, ["a0", "a1", "a2", "b0", "b1", "b2", "c0", "c1", "c2"]);
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use landfall_common::ports::{
 use super::{Subject, commit, document, entry, members, put, set, with_document};
 use crate::conformance::eventually;
 
-const LANE: DueQuery = DueQuery { lane: String::new(), tenants: 10, per_tenant: 10, epoch: 0 };
+const LANE: DueQuery =
+    DueQuery { lane: String::new(), tenants: 10, per_tenant: 10, skip_tenants: 0, skip_entries: 0, epoch: 0 };
 
 /// A commit that does something of everything.
 fn of_everything() -> Commit {
