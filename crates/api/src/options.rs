@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use landfall_common::migration::Waits;
 use landfall_common::ports::{Queue, Sealer};
 use landfall_common::records::Records;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -67,6 +68,8 @@ pub struct Limits {
     pub live_progress_every: Duration,
     /// How long a source may use what its enrolment gave it.
     pub enrolment_keep: Duration,
+    /// How long migrations wait for people.
+    pub waits: Waits,
     /// Whether owners, not operators alone, may create sites whose files lie in a folder of the worker's machine.
     pub owners_name_local_roots: bool,
 }
@@ -110,6 +113,7 @@ impl Default for Limits {
             live_time: Duration::from_secs(30 * 60),
             live_progress_every: Duration::from_secs(1),
             enrolment_keep: Duration::from_secs(30 * 24 * 3600),
+            waits: Waits::default(),
             owners_name_local_roots: false,
         }
     }

@@ -33,6 +33,18 @@ struct Inner {
     retry_after: Option<Duration>,
 }
 
+impl Problem {
+    /// What happened, for people.
+    pub(crate) fn detail(&self) -> String {
+        self.0.detail.clone()
+    }
+
+    /// Not the request's fault: it may be made again.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.0.status.is_server_error()
+    }
+}
+
 /// What is wrong with one field of the request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct FieldFault {

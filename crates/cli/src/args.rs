@@ -1,9 +1,11 @@
 //! The command line. What a command does is in [`crate::commands`]; this is only its form.
 
 mod migrate;
+mod operation;
 mod rewrite;
 mod server;
 mod site;
+mod support;
 
 use std::path::PathBuf;
 
@@ -14,9 +16,11 @@ use crate::config::Role;
 use crate::exit::CODES;
 
 pub(crate) use migrate::MigrateArgs;
+pub(crate) use operation::{HoldCommand, OrganizationCommand};
 pub(crate) use rewrite::{Format, ReportForm, RewriteArgs};
 pub(crate) use server::{DevArgs, WorkerArgs};
 pub(crate) use site::{CreateSiteArgs, CredentialsArgs, SiteCommand};
+pub(crate) use support::{FilterArgs, ReplayFrom, SupportCommand};
 
 /// Moves WordPress sites onto a hosting platform.
 #[derive(Debug, Parser)]
@@ -82,7 +86,13 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Work on support cases.
     #[command(subcommand)]
-    Support(SupportCommand),
+    Support(Box<SupportCommand>),
+    /// Hold back what is due, and let it go again.
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Show and set what organizations get.
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
     /// Make, list and revoke machine tokens.
     #[command(subcommand)]
     Token(TokenCommand),
@@ -151,60 +161,6 @@ pub(crate) struct ReportArgs {
     /// As text, whatever `-o` says.
     #[arg(long)]
     pub(crate) text: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SupportCommand {
-    /// List cases, newest first.
-    List {
-        /// Only those in this state: `open`, `replayed`, `resolved`.
-        #[arg(long)]
-        state: Option<String>,
-        #[command(flatten)]
-        list: ListArgs,
-    },
-    /// Show a case with its evidence.
-    Show {
-        /// The case: case_….
-        id: String,
-    },
-    /// Send the migration round again.
-    Replay {
-        /// The case.
-        id: String,
-        /// From where: `checkpoint`, `start`, or a phase (`snapshot`, `transfer`, `import`).
-        #[arg(long, default_value = "checkpoint")]
-        from: ReplayFrom,
-        /// Why; kept for the audit.
-        #[arg(long)]
-        reason: String,
-        /// Follow the migration afterwards.
-        #[arg(long)]
-        watch: bool,
-    },
-    /// Close a case.
-    Resolve {
-        /// The case.
-        id: String,
-        /// What was found and done.
-        #[arg(long)]
-        resolution: String,
-    },
-}
-
-/// From where a replay goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReplayFrom {
-    /// From where it stopped.
-    Checkpoint,
-    /// From the beginning.
-    Start,
-    /// From the beginning of the snapshot.
-    Snapshot,
-    /// From the beginning of the transfer.
-    Transfer,
-    /// From the beginning of the import.
-    Import,
 }
 
 #[derive(Debug, Subcommand)]

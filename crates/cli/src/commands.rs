@@ -4,6 +4,7 @@ mod completions;
 mod config;
 mod doctor;
 mod migrate;
+mod operation;
 mod report;
 mod rewrite;
 mod site;
@@ -53,7 +54,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Resume(args) => steer::run(&client(&global)?, global.output, &args.id, "resume").await,
         Command::Rollback(args) => steer::run(&client(&global)?, global.output, &args.id, "rollback").await,
         Command::Report(args) => report::run(&client(&global)?, global.output, &args).await,
-        Command::Support(command) => support::run(&client(&global)?, global.output, command).await,
+        Command::Support(command) => support::run(&client(&global)?, global.output, *command).await,
+        Command::Hold(command) => operation::hold(&client(&global)?, global.output, command).await,
+        Command::Organization(command) => {
+            operation::organization(&client(&global)?, global.output, command).await
+        }
         Command::Token(command) => token::run(&client(&global)?, global.output, command).await,
         Command::Site(command) => site::run(&client(&global)?, global.output, *command).await,
         Command::Rewrite(args) => rewrite::run(&args),

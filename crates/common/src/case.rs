@@ -19,6 +19,9 @@ pub enum CaseState {
     },
 }
 
+/// Notes of one case.
+pub const NOTES_MAX: usize = 200;
+
 /// A note of a support engineer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -56,10 +59,37 @@ pub struct SupportCase {
     /// Where it stands.
     #[serde(flatten)]
     pub state: CaseState,
-    /// What support wrote.
+    /// The site's name, as it was.
+    #[serde(default)]
+    pub site_name: String,
+    /// The host of the source.
+    #[serde(default)]
+    pub source_host: Option<String>,
+    /// Who works on it: a token's id.
+    #[serde(default)]
+    pub claimed_by: Option<String>,
+    /// The organization's allowance of assisted migrations was used up when it was opened.
+    #[serde(default)]
+    pub outside_allowance: bool,
+    /// What support wrote, at most [`NOTES_MAX`].
     #[serde(default)]
     pub notes: Vec<Note>,
     /// Whether the mail to the support address has gone out.
     #[serde(default)]
     pub announced: bool,
+}
+
+impl SupportCase {
+    /// What cases have in common that were stopped by the same thing: the code, the phase, and the detail without what is
+    /// a case's own in it (numbers, addresses, names in quotes). 16 hex digits.
+    pub fn fingerprint(&self) -> String {
+        let words = self.detail.split_whitespace().map(|word| {
+            let is_own =
+                word.contains(['/', '@', '`', '\'', '"', '.']) || word.contains(|c: char| c.is_ascii_digit());
+            if is_own { "*" } else { word }
+        });
+        let shape: Vec<&str> = words.collect();
+        let text = format!("{}\n{}\n{}", self.code, self.phase, shape.join(" "));
+        blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    }
 }

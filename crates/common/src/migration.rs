@@ -19,14 +19,14 @@ pub use effects::{
 pub use start::{BadHours, Hours, StartTimes, moment};
 pub use state::{
     CancelReason, Goal, Lease, Migration, Options, PathPair, PauseReason, Phase, Position, Priority, Request,
-    State, StateName,
+    State, StateName, Waits,
 };
 
 use crate::StoreTime;
 
 /// How long an enrolment code waits for its source.
 pub const SOURCE_WAIT: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
-/// How long a pause waits to be cured before it becomes a support case.
+/// How long a pause waits to be cured before it becomes a support case, unless the operator says otherwise.
 pub const PAUSE_WAIT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 /// How long a lease lasts without a heartbeat.
 pub const LEASE: std::time::Duration = std::time::Duration::from_secs(30);

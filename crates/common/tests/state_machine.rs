@@ -39,6 +39,7 @@ fn migration(state: State) -> Migration {
         last_failure: None,
         case: None,
         outputs: Default::default(),
+        waits: landfall_common::migration::Waits::default(),
         created_at: NOW,
         changed_at: NOW,
         started_at: None,
@@ -101,7 +102,16 @@ fn commands(phase: Phase) -> Vec<(&'static str, Command)> {
         ("resume", Command::Resume { by: by() }),
         ("credentials", Command::CredentialsReplaced { by: by() }),
         ("roll back", Command::RollBack { by: by() }),
-        ("replay", Command::Replay { by: by(), from: ReplayFrom::Checkpoint, reason: "cured".into() }),
+        (
+            "replay",
+            Command::Replay {
+                by: by(),
+                from: ReplayFrom::Checkpoint,
+                reason: "cured".into(),
+                options: None,
+                delay: std::time::Duration::ZERO,
+            },
+        ),
     ]
 }
 

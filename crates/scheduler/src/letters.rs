@@ -1,7 +1,9 @@
 //! The letters that leave: plain text, and the same as HTML.
 
 use landfall_common::case::SupportCase;
+use landfall_common::codes::Origin;
 use landfall_common::migration::{MailKind, Migration};
+use landfall_common::organization::OrganizationSettings;
 use landfall_common::ports::Mail;
 use landfall_common::site::{DestinationSpec, SourceSpec};
 
@@ -46,6 +48,9 @@ pub(crate) fn to_owner(head: &Letterhead, kind: MailKind, migration: &Migration)
                 ),
                 "Your present site was not changed. Our support team has been told and takes a look."
                     .to_owned(),
+                migration.case.map_or_else(String::new, |case| {
+                    format!("If you write to us about it, please give this reference: {case}.")
+                }),
             ],
         ),
     };
@@ -69,7 +74,12 @@ pub(crate) fn to_owner(head: &Letterhead, kind: MailKind, migration: &Migration)
 }
 
 /// A letter to the support address; none where no address is configured.
-pub(crate) fn case_opened(head: &Letterhead, case: &SupportCase, migration: &Migration) -> Option<Mail> {
+pub(crate) fn case_opened(
+    head: &Letterhead,
+    case: &SupportCase,
+    settings: &OrganizationSettings,
+    migration: &Migration,
+) -> Option<Mail> {
     if head.support_address.is_empty() {
         return None;
     }
@@ -86,9 +96,30 @@ pub(crate) fn case_opened(head: &Letterhead, case: &SupportCase, migration: &Mig
             "Owner: {}.",
             if migration.owner_email.is_empty() { "unknown" } else { &migration.owner_email }
         ),
-        format!("Replay it with: landfall support replay {}", case.id),
+        assisted(case, settings),
+        format!("Replay it with: landfall support replay {} --reason …", case.id),
     ];
     Some(letter(&head.support_address, subject, &with_dashboard(lines, head, migration), case.id.to_string()))
+}
+
+/// What is left of the organization's allowance.
+fn assisted(case: &SupportCase, settings: &OrganizationSettings) -> String {
+    let (used, most) = (settings.assisted.len(), settings.assisted_max());
+    if case.outside_allowance {
+        return format!(
+            "OUTSIDE the allowance: the organization was helped with {used} of {most} migrations already."
+        );
+    }
+    match case.code.origin() {
+        Origin::Platform => {
+            format!("Assisted migrations of the organization, this one included: {used} of {most}.")
+        }
+        Origin::Source | Origin::Owner => {
+            format!(
+                "It does not count against the organization's allowance ({used} of {most} used): it comes from the source or its owner."
+            )
+        }
+    }
 }
 
 fn with_dashboard(mut lines: Vec<String>, head: &Letterhead, migration: &Migration) -> Vec<String> {
@@ -114,6 +145,7 @@ fn destination(migration: &Migration) -> String {
 }
 
 fn letter(to: &str, subject: String, lines: &[String], message_id: String) -> Mail {
+    let lines: Vec<String> = lines.iter().filter(|line| !line.is_empty()).cloned().collect();
     let html: String = lines.iter().map(|line| format!("<p>{}</p>\n", linked(line))).collect();
     Mail {
         to: to.to_owned(),

@@ -198,7 +198,8 @@ fn range(least: u32, most: u32) -> impl Fn(u32) -> Result<u32, String> {
     }
 }
 
-fn check_options(faults: &mut Faults, body: OptionsBody, has_source: bool) -> Options {
+/// What a submitter, or support at a replay, chooses. `has_source`: it is not a no-op.
+pub(crate) fn check_options(faults: &mut Faults, body: OptionsBody, has_source: bool) -> Options {
     let destination_url = faults.optional("options.destination_url", body.destination_url, site_url);
     check_patterns(faults, "options.exclude", &body.exclude);
     check_patterns(faults, "options.include", &body.include);

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use landfall_common::migration::{Goal, Phase, Position, SCHEMA};
+use landfall_common::migration::{Goal, Phase, Position, SCHEMA, Waits};
 use landfall_common::ports::{CommitError, DocumentKey, DocumentKind};
 use landfall_common::records::{NewMigration, Versioned, create};
 use landfall_common::site::{Site, SourceSpec};
@@ -76,8 +76,14 @@ async fn submit(
     for _ in 0..TRIES_MAX {
         let busy = DocumentKey::new(DocumentKind::SiteBusy, site.id);
         let (now, _) = state.records.store().load(&[busy]).await?;
-        let migration =
-            migration_of(principal, submission, site, MigrationId::from_uuid(state.records.draw()), now);
+        let migration = migration_of(
+            principal,
+            submission,
+            site,
+            MigrationId::from_uuid(state.records.draw()),
+            state.limits.waits,
+            now,
+        );
         let view = MigrationView::new(Versioned { version: 1, value: migration.clone() });
         let accepted = Accepted { id: migration.id, body: raw(&view) };
         let new = NewMigration { migration, traceparent: traceparent.to_owned() };
@@ -129,6 +135,7 @@ fn migration_of(
     submission: &Submission,
     site: &Site,
     id: MigrationId,
+    waits: Waits,
     now: StoreTime,
 ) -> Migration {
     let state = match submission.source {
@@ -156,6 +163,7 @@ fn migration_of(
         last_failure: None,
         case: None,
         outputs: std::collections::BTreeMap::new(),
+        waits,
         created_at: now,
         changed_at: now,
         started_at: None,

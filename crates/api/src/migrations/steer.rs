@@ -15,6 +15,7 @@ use crate::auth::{Permission, Principal};
 use crate::extract::{IfMatch, PathId, TraceParent, etag};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::ApiState;
+use crate::support;
 
 /// How often a command starts again when something else changed the migration in between.
 const TRIES_MAX: usize = 50;
@@ -90,10 +91,27 @@ async fn carry_out(
         let (now, before) = visible(state, principal, order.id).await?;
         principal.may(Permission::Steer)?;
         order.if_match.check(before.version)?;
+        // A migration that is cancelled is stopped by its case no more.
+        let closed = match order.command {
+            Command::Cancel { .. } => support::cancelled_with(state, &before.value).await?,
+            Command::Enrol { .. }
+            | Command::Claim { .. }
+            | Command::Heartbeat { .. }
+            | Command::SaveCheckpoint { .. }
+            | Command::EndSlice { .. }
+            | Command::ExpireLease { .. }
+            | Command::Wake { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::CredentialsReplaced { .. }
+            | Command::RollBack { .. }
+            | Command::Replay { .. } => None,
+        };
         let facts = serde_json::json!({ "migration": order.id, "state": before.value.state.name() });
         let site = before.value.site;
         let amend = |_: &Transition, commit: &mut Commit| {
             audit(commit, principal, order.action, facts.clone());
+            support::close_cancelled(commit, closed.as_ref());
         };
         let applied =
             state.records.apply_once(before, now, order.command.clone(), &order.traceparent, amend).await;

@@ -35,6 +35,19 @@ pub(crate) struct CaseView {
     #[schema(value_type = String, example = "import")]
     phase: Phase,
     opened_at: Moment,
+    site_name: String,
+    /// The host of the source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_host: Option<String>,
+    /// Cases with the same were stopped by the same thing.
+    fingerprint: String,
+    /// The token that works on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_by: Option<String>,
+    /// The organization's allowance of assisted migrations was used up.
+    outside_allowance: bool,
+    /// What the error means and what helps.
+    runbook: String,
     notes: Vec<NoteView>,
 }
 
@@ -63,12 +76,19 @@ pub(crate) struct EvidenceView {
 
 impl CaseView {
     pub(crate) fn new(case: SupportCase) -> Self {
+        let fingerprint = case.fingerprint();
         let (state, resolution) = match case.state {
             CaseState::Open => ("open", None),
             CaseState::Replayed => ("replayed", None),
             CaseState::Resolved { resolution } => ("resolved", Some(resolution)),
         };
         Self {
+            fingerprint,
+            runbook: format!("/errors/{}", case.code),
+            site_name: case.site_name,
+            source_host: case.source_host,
+            claimed_by: case.claimed_by,
+            outside_allowance: case.outside_allowance,
             id: case.id.to_string(),
             state,
             resolution,

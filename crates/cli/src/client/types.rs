@@ -85,6 +85,9 @@ pub(crate) struct Case {
     pub(crate) code: String,
     pub(crate) detail: String,
     pub(crate) opened_at: String,
+    pub(crate) site_name: String,
+    pub(crate) claimed_by: Option<String>,
+    pub(crate) outside_allowance: bool,
     pub(crate) resolution: Option<String>,
 }
 

@@ -86,6 +86,17 @@ impl Dev {
         assert_eq!(site["name"], name);
     }
 
+    /// Asks again until it is so, for a minute at most.
+    pub(crate) fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..600 {
+            if is_so() {
+                return;
+            }
+            rest();
+        }
+        panic!("{what}: never\n{}", self.log());
+    }
+
     /// Waits until a migration is in a state.
     pub(crate) fn wait_for(&self, id: &str, state: &str) -> Value {
         let began = Instant::now();

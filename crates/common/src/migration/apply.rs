@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::state::{CancelReason, Goal, Migration, PauseReason, Phase, Position, Request, State};
+use super::state::{CancelReason, Goal, Migration, Options, PauseReason, Phase, Position, Request, State};
 use super::{
-    CheckpointEffect, Command, Dispatch, Effects, LeaseEffect, MailKind, PAUSE_WAIT, Refusal, ReplayFrom,
-    TimerEffect, Transition, claim, end,
+    CheckpointEffect, Command, Dispatch, Effects, LeaseEffect, MailKind, Refusal, ReplayFrom, TimerEffect,
+    Transition, claim, end,
 };
 use crate::case::{CaseState, SupportCase};
 use crate::event::{Event, EventKind};
@@ -34,7 +34,9 @@ pub(super) fn apply(migration: &Migration, now: StoreTime, command: Command) -> 
         Command::Resume { by } => resume(change, by, verb),
         Command::CredentialsReplaced { by } => Ok(credentials_replaced(change, by)),
         Command::RollBack { by } => roll_back(change, by, verb),
-        Command::Replay { by, from, reason } => replay(change, by, from, reason, verb),
+        Command::Replay { by, from, reason, options, delay } => {
+            replay(change, by, Round { from, reason, options, delay }, verb)
+        }
     }
 }
 
@@ -114,7 +116,7 @@ impl Change {
         self.enter(State::Paused { at, reason, code });
         self.next.request = None;
         self.effects.timer = match reason {
-            PauseReason::Credentials | PauseReason::Approval => TimerEffect::Set(PAUSE_WAIT),
+            PauseReason::Credentials | PauseReason::Approval => TimerEffect::Set(self.next.waits.cure),
             PauseReason::SourceRateLimit => TimerEffect::Set(wait.unwrap_or(RATE_LIMIT_WAIT)),
             PauseReason::Person => TimerEffect::Clear,
         };
@@ -140,6 +142,10 @@ impl Change {
             phase: at.phase,
             opened_at: self.now,
             state: CaseState::Open,
+            site_name: self.next.site_name.clone(),
+            source_host: self.next.source.host(),
+            claimed_by: None,
+            outside_allowance: false,
             notes: Vec::new(),
             announced: false,
         }));
@@ -376,13 +382,16 @@ fn roll_back(mut change: Change, by: String, verb: &'static str) -> Result<Trans
     }
 }
 
-fn replay(
-    mut change: Change,
-    by: String,
+/// How support sends it round.
+struct Round {
     from: ReplayFrom,
     reason: String,
-    verb: &'static str,
-) -> Result<Transition, Refusal> {
+    options: Option<Box<Options>>,
+    delay: Duration,
+}
+
+fn replay(mut change: Change, by: String, round: Round, verb: &'static str) -> Result<Transition, Refusal> {
+    let Round { from, reason, options, delay } = round;
     match change.next.state.clone() {
         State::NeedsSupport { at, case, .. } => {
             let phase = match (from, change.next.goal) {
@@ -397,9 +406,14 @@ fn replay(
             }
             change.next.generation = change.next.generation.saturating_add(1);
             change.reset_counters();
-            let facts = serde_json::json!({ "case": case, "reason": reason, "phase": phase });
+            let facts = serde_json::json!({
+                "case": case, "reason": reason, "phase": phase, "options_changed": options.is_some(),
+            });
+            if let Some(options) = options {
+                change.next.options = *options;
+            }
             Ok(change
-                .queue(Position::first(phase), Duration::ZERO)
+                .queue(Position::first(phase), delay)
                 .event(
                     Event::new(EventKind::Replayed, format!("Replayed by support: {reason}"))
                         .with(facts)

@@ -1,8 +1,10 @@
 //! What can be asked of a migration.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
-use super::Phase;
+use super::{Options, Phase};
 use crate::{AttemptId, CaseId, Failure, WorkerId};
 
 /// Who asks: a token's id, or a role.
@@ -131,6 +133,10 @@ pub enum Command {
         from: ReplayFrom,
         /// Why; kept for the audit.
         reason: String,
+        /// What its submitter chose, edited by support; none: as it is.
+        options: Option<Box<Options>>,
+        /// How long its first slice waits: many that are sent round together do not start together.
+        delay: Duration,
     },
 }
 

@@ -341,6 +341,19 @@ pub struct Options {
     pub noop_fail: Option<ErrorCode>,
 }
 
+/// How long it waits for people. The operator's settings, as they were when it was created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// How long a pause waits to be cured before it becomes a support case.
+    pub cure: std::time::Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self { cure: super::PAUSE_WAIT }
+    }
+}
+
 /// One migration: the document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Migration {
@@ -384,6 +397,9 @@ pub struct Migration {
     pub case: Option<CaseId>,
     /// What each finished phase left for the next ones: small JSON objects, by phase.
     pub outputs: std::collections::BTreeMap<Phase, serde_json::Value>,
+    /// How long it waits for people.
+    #[serde(default)]
+    pub waits: Waits,
     /// When it was created.
     pub created_at: StoreTime,
     /// When its state last changed.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use landfall_api::{Limits, Rate};
+use landfall_common::migration::Waits;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -84,6 +85,7 @@ fn limits(reader: &mut Reader) -> Limits {
         live_time: reader.seconds("api.limits.live_time_s", 10..=86_400),
         live_progress_every: reader.millis("api.limits.live_progress_every_ms", 100..=60_000),
         enrolment_keep: hours(reader.number("api.limits.enrolment_keep_d", 1..=365) * 24),
+        waits: Waits { cure: reader.seconds("api.pause_wait_s", 1..=30 * 24 * 3600) },
         owners_name_local_roots: reader.get("api.owners_name_local_roots"),
     }
 }

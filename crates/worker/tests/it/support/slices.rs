@@ -183,6 +183,7 @@ pub(crate) fn migration(destination: DestinationSpec) -> Migration {
         last_failure: None,
         case: None,
         outputs: BTreeMap::new(),
+        waits: landfall_common::migration::Waits::default(),
         created_at: StoreTime(1),
         changed_at: StoreTime(1),
         started_at: None,
