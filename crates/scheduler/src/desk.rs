@@ -30,6 +30,7 @@ enum NotAnnounced {
 pub(crate) async fn run(parts: SchedulerParts, options: Arc<SchedulerOptions>, shutdown: CancellationToken) {
     let mut consumer = loop {
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             opened = parts.queue.consume(QueueName::Support) => match opened {
                 Ok(consumer) => break consumer,
@@ -40,6 +41,7 @@ pub(crate) async fn run(parts: SchedulerParts, options: Arc<SchedulerOptions>, s
     };
     loop {
         let delivery = tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             delivery = consumer.next() => delivery,
         };

@@ -22,6 +22,7 @@ pub(crate) async fn run(records: Records, sweep: Duration, shutdown: Cancellatio
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }

@@ -246,6 +246,7 @@ pub(crate) async fn rest(done: usize, rest: Duration, shutdown: &CancellationTok
         return !shutdown.is_cancelled();
     }
     tokio::select! {
+        biased;
         () = shutdown.cancelled() => false,
         () = tokio::time::sleep(rest) => true,
     }

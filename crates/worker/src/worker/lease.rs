@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use landfall_common::progress::Progress;
 use landfall_common::records::{ApplyError, RecordError, Records, append_event};
 use landfall_common::{AttemptId, Failure, MigrationId};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::WorkerOptions;
@@ -87,6 +88,7 @@ impl HeldLease {
         ticks.tick().await;
         loop {
             tokio::select! {
+                biased;
                 () = self.released.cancelled() => return,
                 () = self.lost.cancelled() => return,
                 _ = ticks.tick() => {}
@@ -108,9 +110,10 @@ impl HeldLease {
                 self.lost.cancel();
             }
             tokio::select! {
+                biased;
                 () = self.released.cancelled() => return,
                 () = self.lost.cancelled() => return,
-                () = tokio::time::sleep_until(deadline.into()) => {}
+                () = tokio::time::sleep_until(deadline) => {}
             }
         }
     }
@@ -119,6 +122,7 @@ impl HeldLease {
         let key = format!("progress/{}", self.migration);
         loop {
             tokio::select! {
+                biased;
                 () = self.released.cancelled() => return,
                 () = self.lost.cancelled() => return,
                 changed = published.changed() => if changed.is_err() { return },

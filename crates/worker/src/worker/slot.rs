@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -16,6 +16,7 @@ use landfall_common::records::{ApplyError, RecordError};
 use landfall_common::site::{SiteCredentials, SourceSecret, SourceSpec};
 use landfall_common::wire::{BadTicket, SliceTicket, Ticket};
 use landfall_common::{AttemptId, CaseId, Failure, Phase};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -52,6 +53,7 @@ impl Slot {
     pub(super) async fn run(self, mut consumer: Box<dyn Consumer>) {
         loop {
             let delivery = tokio::select! {
+                biased;
                 () = self.shutdown.cancelled() => return,
                 delivery = consumer.next() => delivery,
             };
@@ -143,6 +145,8 @@ impl Slot {
         });
         let began = Instant::now();
         let outcome = tokio::select! {
+            // The loss first: a phase that could go on as well is not polled again.
+            biased;
             // Dropping the phase's future is what stops its I/O.
             () = held.lost() => Err(SliceError::LeaseLost),
             outcome = self.run_phase(&migration, lease, &held) => outcome,
