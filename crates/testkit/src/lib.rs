@@ -2,3 +2,4 @@
 
 pub mod conformance;
 pub mod lab;
+pub mod simulation;

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests end at the first surprise, as the tests do")]
 
 mod servers;
+mod simulation;
 mod sites;
