@@ -7,8 +7,9 @@ BACKENDS ?= embedded
 PROFILE ?= demo
 
 FUZZ_SECONDS ?= 300
+SEEDS ?= 1000
 
-.PHONY: help demo test faults fuzz bench bench-memory bench-rewrite setup-demo setup-test lint unit docs plugin-test
+.PHONY: help demo test sim faults fuzz bench bench-memory bench-rewrite setup-demo setup-test lint unit docs plugin-test
 
 help: ## What can be made here
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +50,9 @@ fuzz: setup-test ## The rewrite engine and its reader of dumps, each for FUZZ_SE
 	cd crates/rewrite && for target in value dump; do mkdir -p fuzz/found/$$target && \
 	    PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CURDIR)/$(CARGO) fuzz run --sanitizer none $$target \
 	    fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=8192 || exit 1; done
+
+sim: ## API, schedulers and workers in a simulated world, by SEEDS=1000 fresh seeds (SEED=n: that one, with its log)
+	$(CARGO) test --locked -q -p landfall-testkit --test simulation -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 faults: setup-demo ## Workers killed and frozen, queues deleted, servers restarted: 25 min (CASES="kills cut-over sleepers servers writes")
 	$(CARGO) build --locked -p landfall-cli -p landfall-tests --bins

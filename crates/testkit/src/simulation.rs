@@ -24,4 +24,4 @@ pub use queue::{QueueModel, SimQueue};
 pub use staging::SimStaging;
 pub use store::StoreModel;
 pub use store_port::SimStore;
-pub use world::{Lost, Network, ProcessId, Trouble, World, draw_id, Inner};
+pub use world::{Inner, Lost, Network, ProcessId, Sabotage, Trouble, World, draw_id};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_common::case::{CaseState, SupportCase};
-use landfall_common::migration::{Lease, Migration, PauseReason, State, StateName};
+use landfall_common::migration::{LOST_CLAIMS_MAX, Lease, Migration, PauseReason, State, StateName};
 use landfall_common::ports::{Commit, DocumentKey, DocumentKind, IndexWrite, OutboxWrite};
 use landfall_common::records::{SliceDue, index, lane, outbox_id};
-use landfall_common::{AttemptId, MigrationId};
+use landfall_common::{AttemptId, MigrationId, StoreTime};
 
 use super::destination::Writer;
 use super::world::Inner;
@@ -28,6 +28,8 @@ pub struct History {
     tokens: BTreeMap<(MigrationId, u64), AttemptId>,
     /// The token of the last write that each migration's destination took.
     written: BTreeMap<MigrationId, u64>,
+    /// From when on the present slice of each migration may run.
+    due_from: BTreeMap<MigrationId, StoreTime>,
     last: BTreeMap<MigrationId, Migration>,
 }
 
@@ -62,10 +64,15 @@ pub(super) fn after(world: &mut Inner, commit: &Commit) {
 
 /// The migrations that a commit may have changed anything of.
 fn mentioned(commit: &Commit) -> BTreeSet<MigrationId> {
-    let documents =
-        commit.documents.iter().filter(|write| write.key.kind == DocumentKind::Migration).map(|w| w.key.id.as_str());
+    let documents = commit
+        .documents
+        .iter()
+        .filter(|write| write.key.kind == DocumentKind::Migration)
+        .map(|w| w.key.id.as_str());
     let entries = commit.outbox.iter().map(|write| match write {
-        OutboxWrite::Put { id, .. } | OutboxWrite::Claim { id, .. } | OutboxWrite::Remove { id } => id.as_str(),
+        OutboxWrite::Put { id, .. } | OutboxWrite::Claim { id, .. } | OutboxWrite::Remove { id } => {
+            id.as_str()
+        }
     });
     let slices = entries.filter_map(|id| id.strip_prefix("slice/"));
     let members = commit.index.iter().map(|write| match write {
@@ -79,6 +86,7 @@ impl Inner {
     pub fn rolled_back(&mut self) {
         self.history.rollbacks += 1;
         self.history.last.clear();
+        self.history.due_from.clear();
         self.check_everything();
     }
 
@@ -125,6 +133,12 @@ fn check(world: &mut Inner, id: MigrationId) {
     }
     if let State::Running { lease, .. } = migration.state {
         is_alone(world, id, lease, &mut faults);
+        is_not_early(world, &migration, &mut faults);
+    }
+    let due =
+        world.store.outbox(&outbox_id::slice(id)).filter(|entry| entry.claims == 0).map(|entry| entry.due);
+    if let Some(due) = due {
+        world.history.due_from.insert(id, due);
     }
     is_brought_forward(world, &migration, &mut faults);
     is_indexed(world, &migration, &mut faults);
@@ -166,6 +180,9 @@ fn follows(before: &Migration, after: &Migration, faults: &mut Vec<String>) {
     if after.token < before.token {
         faults.push(format!("token {} after {}", after.token, before.token));
     }
+    if after.lost_claims > LOST_CLAIMS_MAX {
+        faults.push(format!("{} claims in a row were lost", after.lost_claims));
+    }
     let (was, is) = (before.state.name(), after.state.name());
     if was != is && !may_follow(was, is) {
         faults.push(format!("it was {was}"));
@@ -190,6 +207,20 @@ fn is_alone(world: &mut Inner, id: MigrationId, lease: Lease, faults: &mut Vec<S
     let holder = *world.history.tokens.entry((id, lease.token)).or_insert(lease.attempt);
     if holder != lease.attempt {
         faults.push(format!("token {} was given to {holder} and to {}", lease.token, lease.attempt));
+    }
+}
+
+/// No slice runs before it is due, unless the store's clock went back in between.
+fn is_not_early(world: &Inner, migration: &Migration, faults: &mut Vec<String>) {
+    let was_queued = world
+        .history
+        .last
+        .get(&migration.id)
+        .is_some_and(|before| matches!(before.state, State::Queued { .. }));
+    let due = world.history.due_from.get(&migration.id);
+    if was_queued && world.clock_off >= world.clock_off_max && due.is_some_and(|due| *due > world.store_now())
+    {
+        faults.push("it runs before it is due".to_owned());
     }
 }
 
@@ -225,7 +256,7 @@ fn is_brought_forward(world: &Inner, migration: &Migration, faults: &mut Vec<Str
         let is_right = ticket.is_ok_and(|ticket| {
             (ticket.generation, ticket.phase, ticket.slice) == (migration.generation, at.phase, at.slice)
         });
-        if !is_right || entry.lane != lane::slices(at.phase) {
+        if !is_right || entry.lane != lane::slices(at.phase, migration.options.priority) {
             faults.push("another slice than its own is due".to_owned());
         }
     }
@@ -294,4 +325,3 @@ fn has_its_case(world: &Inner, migration: &Migration, faults: &mut Vec<String>) 
         faults.push(format!("nobody will be told of {case}"));
     }
 }
-

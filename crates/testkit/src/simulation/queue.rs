@@ -71,8 +71,13 @@ impl QueueModel {
 impl Inner {
     /// Whoever waits for a message of the queue looks again.
     fn wake_consumers(&mut self, queue: QueueName) {
-        let processes: Vec<ProcessId> =
-            self.queue.consumers.values().filter(|link| link.queue == queue).map(|link| link.process).collect();
+        let processes: Vec<ProcessId> = self
+            .queue
+            .consumers
+            .values()
+            .filter(|link| link.queue == queue)
+            .map(|link| link.process)
+            .collect();
         processes.into_iter().for_each(|process| self.touch(process));
         self.queue.lane(queue).arrivals.notify_waiters();
     }
@@ -116,12 +121,18 @@ impl Inner {
             return None;
         }
         let lane = self.queue.lane(queue);
-        let ready: Vec<usize> =
-            lane.ready.iter().enumerate().filter(|(_, waiting)| waiting.from <= now).map(|(at, _)| at).collect();
+        let ready: Vec<usize> = lane
+            .ready
+            .iter()
+            .enumerate()
+            .filter(|(_, waiting)| waiting.from <= now)
+            .map(|(at, _)| at)
+            .collect();
         if ready.is_empty() {
             return None;
         }
-        let pick = if self.happens(self.trouble.reordered) { self.rng.random_range(0..ready.len()) } else { 0 };
+        let pick =
+            if self.happens(self.trouble.reordered) { self.rng.random_range(0..ready.len()) } else { 0 };
         let tag = self.queue.number();
         let lane = self.queue.lane(queue);
         let body = lane.ready.remove(ready[pick])?.body;

@@ -231,12 +231,18 @@ impl StoreModel {
 
     /// The names of the indexes that hold a member.
     pub fn indexes_with<'a>(&'a self, member: &'a str) -> impl Iterator<Item = &'a str> {
-        self.indexes.iter().filter(move |(_, members)| members.contains_key(member)).map(|(name, _)| name.as_str())
+        self.indexes
+            .iter()
+            .filter(move |(_, members)| members.contains_key(member))
+            .map(|(name, _)| name.as_str())
     }
 
     /// How many members each index has.
     pub fn count(&self, indexes: &[String]) -> Vec<u64> {
-        indexes.iter().map(|index| self.indexes.get(index).map_or(0, |members| members.len() as u64)).collect()
+        indexes
+            .iter()
+            .map(|index| self.indexes.get(index).map_or(0, |members| members.len() as u64))
+            .collect()
     }
 
     /// An entry of the outbox.
@@ -251,9 +257,10 @@ impl StoreModel {
 
     /// Due entries of a lane: the tenants that wait longest, the longest due entries of each.
     pub fn due(&self, query: &DueQuery, now: StoreTime) -> Vec<OutboxEntry> {
+        let is_first = query.skip_tenants == 0 && query.skip_entries == 0;
         let mut tenants: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
         for entry in self.outbox.values().filter(|entry| entry.lane == query.lane) {
-            let is_of_another = query.epoch != 0 && entry.epoch != 0 && entry.epoch != query.epoch;
+            let is_of_another = is_first && query.epoch != 0 && entry.epoch != 0 && entry.epoch != query.epoch;
             if entry.due <= now || is_of_another {
                 tenants.entry(&entry.tenant).or_default().push(entry);
             }
@@ -261,12 +268,13 @@ impl StoreModel {
         let mut shares: Vec<Vec<&OutboxEntry>> = tenants.into_values().collect();
         for share in &mut shares {
             share.sort_by_key(|entry| (entry.due, &entry.id));
-            share.truncate(query.per_tenant);
         }
-        shares.retain(|share| !share.is_empty());
         shares.sort_by_key(|share| share[0].due);
-        shares.truncate(query.tenants);
-        shares.into_iter().flatten().cloned().collect()
+        let shares = shares.into_iter().skip(query.skip_tenants).take(query.tenants);
+        shares
+            .flat_map(|share| share.into_iter().skip(query.skip_entries).take(query.per_tenant))
+            .cloned()
+            .collect()
     }
 
     /// When the earliest entry of a lane is due.

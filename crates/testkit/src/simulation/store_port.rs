@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use landfall_common::StoreTime;
 use landfall_common::ports::{
-    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, FeedItem, IndexEntry, IndexQuery,
-    OutboxEntry, Store, StoreError, StoredLine,
+    Commit, CommitError, Committed, Document, DocumentKey, DueQuery, Expect, FeedItem, IndexEntry,
+    IndexQuery, OutboxEntry, OutboxWrite, Store, StoreError, StoredLine,
 };
 
 use super::invariants;
-use super::world::{Inner, Lost, Network};
+use super::world::{Inner, Lost, Network, Sabotage};
 
 /// How often a reader of the feed looks again.
 const FEED_LOOK: Duration = Duration::from_millis(20);
@@ -50,6 +50,8 @@ impl SimStore {
 }
 
 fn commit(world: &mut Inner, commit: &Commit, now: StoreTime) -> Result<Committed, CommitError> {
+    let sabotaged = world.sabotage.and_then(|sabotage| sabotaged(world, sabotage, commit));
+    let commit = sabotaged.as_ref().unwrap_or(commit);
     let committed = world.store.commit(commit, now);
     match &committed {
         Ok(_) => invariants::after(world, commit),
@@ -58,14 +60,30 @@ fn commit(world: &mut Inner, commit: &Commit, now: StoreTime) -> Result<Committe
     committed
 }
 
+/// The commit as a store takes it that does not keep its contract.
+fn sabotaged(world: &mut Inner, sabotage: Sabotage, commit: &Commit) -> Option<Commit> {
+    let mut other = commit.clone();
+    match sabotage {
+        Sabotage::NoVersions => {
+            let seen = other.documents.iter_mut().filter(|write| matches!(write.expect, Expect::Version(_)));
+            seen.for_each(|write| write.expect = Expect::Any);
+        }
+        Sabotage::ForgetfulOutbox if world.happens(0.02) => {
+            other.outbox.retain(|write| !matches!(write, OutboxWrite::Put { .. }));
+        }
+        Sabotage::ForgetfulOutbox | Sabotage::NoFence | Sabotage::PublishedOnce => {
+            return None;
+        }
+    }
+    Some(other)
+}
+
 #[async_trait]
 impl Store for SimStore {
     async fn load(&self, keys: &[DocumentKey]) -> Result<(StoreTime, Vec<Option<Document>>), StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |world, now| {
-            (now, keys.iter().map(|key| world.store.document(key, now)).collect())
-        })
-        .await
+        self.ask(move |world, now| (now, keys.iter().map(|key| world.store.document(key, now)).collect()))
+            .await
     }
 
     async fn commit(&self, asked: &Commit) -> Result<Committed, CommitError> {
@@ -90,7 +108,14 @@ impl Store for SimStore {
 
     async fn due(&self, query: &DueQuery) -> Result<(StoreTime, Vec<OutboxEntry>), StoreError> {
         let query = query.clone();
-        self.ask(move |world, now| (now, world.store.due(&query, now))).await
+        self.ask(move |world, now| {
+            let mut due = world.store.due(&query, now);
+            if world.sabotage == Some(Sabotage::PublishedOnce) {
+                due.retain(|entry| entry.claims == 0);
+            }
+            (now, due)
+        })
+        .await
     }
 
     async fn next_due(&self, lane: &str) -> Result<Option<StoreTime>, StoreError> {

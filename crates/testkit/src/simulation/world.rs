@@ -66,6 +66,25 @@ pub struct Trouble {
     pub reordered: f64,
 }
 
+/// A server that does not keep its contract: what the invariants are for has to be found by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Destinations take writes of whoever once held them.
+    NoFence,
+    /// The store does not look at versions.
+    NoVersions,
+    /// The store forgets one in 50 entries for the outbox.
+    ForgetfulOutbox,
+    /// What was published once is never due again.
+    PublishedOnce,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Sabotage; 4] =
+        [Sabotage::NoFence, Sabotage::NoVersions, Sabotage::ForgetfulOutbox, Sabotage::PublishedOnce];
+}
+
 /// There was no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the simulated network brought no answer")]
@@ -108,8 +127,12 @@ pub struct Inner {
     pub rng: StdRng,
     /// What goes wrong on the way.
     pub trouble: Trouble,
+    /// What breaks its contract, in a run that has to fail.
+    pub sabotage: Option<Sabotage>,
     /// How far the store's clock is off, in microseconds.
     pub clock_off: i64,
+    /// The furthest ahead that it has been.
+    pub clock_off_max: i64,
     /// The store.
     pub store: StoreModel,
     /// The queue.
@@ -265,7 +288,9 @@ impl World {
             planned_last: 0,
             rng: StdRng::seed_from_u64(seed),
             trouble: Trouble::default(),
+            sabotage: None,
             clock_off: 0,
+            clock_off_max: 0,
             store: StoreModel::default(),
             queue: QueueModel::default(),
             staging: StagingModel::default(),

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use landfall_testkit::simulation::ProcessId;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
-use super::world::ProcessId;
-
 /// A process that runs, or is stopped.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     /// Which incarnation.
-    pub id: ProcessId,
+    pub(crate) id: ProcessId,
     runtime: Option<Runtime>,
     /// The world's time at its start, in microseconds.
     born: u64,
@@ -27,7 +26,12 @@ pub struct Process {
 
 impl Process {
     /// Starts one at the world's time `now`. Its monotonic clock runs at `rate`; it has no other clock.
-    pub fn start(id: ProcessId, now: u64, rate: f64, main: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn start(
+        id: ProcessId,
+        now: u64,
+        rate: f64,
+        main: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let runtime = Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -52,18 +56,18 @@ impl Process {
     }
 
     /// Lets it do everything that it does until the world's time `now`.
-    pub fn run_until(&mut self, now: u64) {
+    pub(crate) fn run_until(&mut self, now: u64) {
         if self.is_stopped {
             return;
         }
         let until = self.local(now);
         if let Some(runtime) = &self.runtime {
-            runtime.block_on(tokio::time::sleep_until(until));
+            runtime.block_on(async { tokio::time::sleep_until(until).await });
         }
     }
 
     /// Lets it do so many polls of what it could do now, and then kills it: nothing of it is left.
-    pub fn crash(&mut self, polls: u32) {
+    pub(crate) fn crash(&mut self, polls: u32) {
         if let Some(runtime) = self.runtime.take() {
             if !self.is_stopped {
                 runtime.block_on(async {
@@ -77,12 +81,12 @@ impl Process {
     }
 
     /// It stands still, as after SIGSTOP. Its clock goes on all the same.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.is_stopped = true;
     }
 
     /// It goes on, as after SIGCONT: what was ready then is looked at first, with a clock that has jumped.
-    pub fn go_on(&mut self, now: u64) {
+    pub(crate) fn go_on(&mut self, now: u64) {
         self.is_stopped = false;
         let until = self.local(now);
         if let Some(runtime) = &self.runtime {
@@ -94,12 +98,12 @@ impl Process {
     }
 
     /// Whether it stands still.
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.is_stopped
     }
 
     /// Whether its main task has ended.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended.load(Ordering::Relaxed)
     }
 }
