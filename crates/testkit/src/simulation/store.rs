@@ -260,7 +260,8 @@ impl StoreModel {
         let is_first = query.skip_tenants == 0 && query.skip_entries == 0;
         let mut tenants: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
         for entry in self.outbox.values().filter(|entry| entry.lane == query.lane) {
-            let is_of_another = is_first && query.epoch != 0 && entry.epoch != 0 && entry.epoch != query.epoch;
+            let is_of_another =
+                is_first && query.epoch != 0 && entry.epoch != 0 && entry.epoch != query.epoch;
             if entry.due <= now || is_of_another {
                 tenants.entry(&entry.tenant).or_default().push(entry);
             }

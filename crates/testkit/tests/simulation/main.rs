@@ -16,6 +16,7 @@ mod roles;
 mod run;
 mod scene;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -43,7 +44,18 @@ enum Asked {
     Nothing,
 }
 
+thread_local! {
+    /// Panics of the processes of this thread's world that were not looked at yet.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
 fn main() -> ExitCode {
+    // A task that panics would end silently: its runtime goes on without it.
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
+        usual(panic);
+    }));
     match asked(std::env::args().skip(1)) {
         Asked::Nothing => ExitCode::SUCCESS,
         Asked::One(seed) => one(seed),
@@ -130,7 +142,10 @@ fn many(first: u64, count: u64) -> ExitCode {
     let begun = Instant::now();
     println!("simulation: {count} seeds from {first}");
     let (once, again) = (run(first, false, None).trace, run(first, false, None).trace);
-    assert_eq!(once, again, "seed {first} is not the same run twice");
+    if once != again {
+        println!("seed {first} is not the same run twice: {once:016x} and {again:016x}");
+        return ExitCode::FAILURE;
+    }
     let sum = Mutex::new(Sum::default());
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

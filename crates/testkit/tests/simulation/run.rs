@@ -226,6 +226,9 @@ impl Run {
                 seat.process.run_until(next);
             }
         }
+        for panic in crate::PANICS.take() {
+            self.scene.world.lock().violated(format!("a process panicked: {panic}"));
+        }
         for id in self.scene.world.doomed() {
             self.crash(id);
         }
