@@ -16,6 +16,7 @@ mod queue;
 mod staging;
 mod store;
 mod store_port;
+mod trouble;
 mod world;
 
 pub use destination::{Destination, DestinationError, Kind, SimDestinations, Writer};
@@ -24,4 +25,5 @@ pub use queue::{QueueModel, SimQueue};
 pub use staging::SimStaging;
 pub use store::StoreModel;
 pub use store_port::SimStore;
-pub use world::{Inner, Lost, Network, ProcessId, Sabotage, Trouble, World, draw_id};
+pub use trouble::{Sabotage, Trouble};
+pub use world::{Inner, Lost, Network, ProcessId, World, draw_id};

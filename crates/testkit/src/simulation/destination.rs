@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use landfall_common::{AttemptId, MigrationId, SiteId};
 
-use super::world::{Inner, Lost, Network, Sabotage};
+use super::trouble::Sabotage;
+use super::world::{Inner, Lost, Network};
 
 /// How long a worker waits for its destination.
 const LIMIT: Duration = Duration::from_secs(60);

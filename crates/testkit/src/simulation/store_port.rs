@@ -11,7 +11,8 @@ use landfall_common::ports::{
 };
 
 use super::invariants;
-use super::world::{Inner, Lost, Network, Sabotage};
+use super::trouble::Sabotage;
+use super::world::{Inner, Lost, Network};
 
 /// How often a reader of the feed looks again.
 const FEED_LOOK: Duration = Duration::from_millis(20);
@@ -71,7 +72,7 @@ fn sabotaged(world: &mut Inner, sabotage: Sabotage, commit: &Commit) -> Option<C
         Sabotage::ForgetfulOutbox if world.happens(0.02) => {
             other.outbox.retain(|write| !matches!(write, OutboxWrite::Put { .. }));
         }
-        Sabotage::ForgetfulOutbox | Sabotage::NoFence | Sabotage::PublishedOnce => {
+        Sabotage::ForgetfulOutbox | Sabotage::NoFence | Sabotage::PublishedOnce | Sabotage::StandingClock => {
             return None;
         }
     }
@@ -82,8 +83,12 @@ fn sabotaged(world: &mut Inner, sabotage: Sabotage, commit: &Commit) -> Option<C
 impl Store for SimStore {
     async fn load(&self, keys: &[DocumentKey]) -> Result<(StoreTime, Vec<Option<Document>>), StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |world, now| (now, keys.iter().map(|key| world.store.document(key, now)).collect()))
-            .await
+        self.ask(move |world, now| {
+            let is_standing = world.sabotage == Some(Sabotage::StandingClock);
+            let told = if is_standing { StoreTime(1) } else { now };
+            (told, keys.iter().map(|key| world.store.document(key, now)).collect())
+        })
+        .await
     }
 
     async fn commit(&self, asked: &Commit) -> Result<Committed, CommitError> {
