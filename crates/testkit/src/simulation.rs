@@ -3,7 +3,7 @@
 //!
 //! The servers are plain data ([`StoreModel`], …) behind the ports of `common`. A call travels as two events of the
 //! [`World`]'s calendar, the request and the answer, so that either can be late or lost, and so that a request which
-//! left before its sender died still arrives. Each [`Process`] has an async runtime of its own with a clock that stands
+//! left before its sender died still arrives. Each process has an async runtime of its own with a clock that stands
 //! still until the world moves it: a crash drops the runtime with everything in it, between any two polls, and a stop
 //! leaves it unpolled and then moves its clock at once, as SIGSTOP and SIGCONT do.
 //!
